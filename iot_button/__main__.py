@@ -1,0 +1,5 @@
+"""`python -m iot_button` is the `iot-button` command."""
+
+from iot_button.cli import main
+
+main()

@@ -1,0 +1,67 @@
+"""The options that all commands share, and how they become settings.
+
+An option whose parameter is named `section__key` sets that setting; the others reach the command
+under their own names.
+"""
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from iot_button import settings as settings_module
+from iot_button.console import start_logging
+
+Command = Callable[..., None]
+PORT = click.IntRange(0, 65535)
+
+until_stdin_closes = click.option(
+    "--until-stdin-closes",
+    is_flag=True,
+    help="Stop when standard input ends: for a supervisor, whose death then stops this part too.",
+)
+
+
+def takes_settings(command: Command) -> Command:
+    """Give a command the shared options; it gets the `Settings` as its first argument."""
+
+    @functools.wraps(command)
+    def with_settings(
+        config: Path | None, state_dir: str | None, verbose: bool, **parameters: Any
+    ) -> None:
+        start_logging(verbose=verbose)
+        options: dict[str, dict[str, Any]] = {}
+        for name in [name for name in parameters if "__" in name]:
+            value = parameters.pop(name)
+            if value is not None:
+                section, key = name.split("__")
+                options.setdefault(section, {})[key] = value
+        if state_dir is not None:
+            options[""] = {"state_dir": state_dir}
+        command(
+            settings_module.load(config=config, environ=os.environ, options=options), **parameters
+        )
+
+    for option in (
+        click.option("-v", "--verbose", is_flag=True, help="Say more about what happens."),
+        click.option(
+            "--state-dir", metavar="DIR", help="Where state is kept. [~/.local/state/iot-button]"
+        ),
+        click.option(
+            "--config",
+            metavar="FILE",
+            type=click.Path(path_type=Path),
+            help="Settings file. [iot-button.toml, if there is one]",
+        ),
+        click.option(
+            "--broker",
+            "broker__use",
+            metavar="BROKER",
+            help="amqtt, mosquitto, or the address of one that runs: mqtt[s]://HOST:PORT. [amqtt]",
+        ),
+    ):
+        with_settings = option(with_settings)
+    return with_settings

@@ -36,3 +36,8 @@ def start_logging(*, verbose: bool) -> None:
     if not verbose:
         for package in ("iot_button", "device_sim", "broker", "functions", "dashboard"):
             logging.getLogger(package).setLevel(logging.INFO)
+
+
+def is_verbose() -> bool:
+    """Whether `start_logging` was told to be verbose."""
+    return logging.getLogger().isEnabledFor(logging.DEBUG)

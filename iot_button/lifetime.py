@@ -1,13 +1,16 @@
 """How a process of ours ends: on Ctrl-C, on SIGTERM, or with the process that started it."""
 
+import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Self
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C: 128 + SIGINT, as shells have it."""
+_STDIN = 0
 
 
 class Lifetime:
@@ -18,10 +21,14 @@ class Lifetime:
     Args:
         until_stdin_closes: also stop when standard input reaches its end. A supervisor holds the
             other end of that pipe, so its death, even by SIGKILL, stops us too.
+        on_asked: called at the moment of asking, possibly inside a signal handler.
     """
 
-    def __init__(self, *, until_stdin_closes: bool = False) -> None:
+    def __init__(
+        self, *, until_stdin_closes: bool = False, on_asked: Callable[[], None] = lambda: None
+    ) -> None:
         self._until_stdin_closes = until_stdin_closes
+        self._on_asked = on_asked
         self._asked = threading.Event()
         self.interrupted = False
 
@@ -49,6 +56,7 @@ class Lifetime:
     def stop(self) -> None:
         """End the lifetime from inside."""
         self._asked.set()
+        self._on_asked()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until asked to stop, at most `timeout` seconds; return whether we were."""
@@ -59,9 +67,10 @@ class Lifetime:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.raise_signal(signal.SIGINT)
         self.interrupted = number == signal.SIGINT
-        self._asked.set()
+        self.stop()
 
     def _read_stdin(self) -> None:
-        while sys.stdin.buffer.read(4096):
+        # Not sys.stdin: its lock, held by this thread, would abort the interpreter's shutdown.
+        while os.read(_STDIN, 4096):
             pass
-        self._asked.set()
+        self.stop()

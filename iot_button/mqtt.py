@@ -3,7 +3,9 @@
 MQTT 3.1.1, because the embedded broker speaks nothing newer. A connection comes back by itself for
 ever; its subscriptions come back with it. paho's errors stop here.
 
-Every callback runs on the connection's own thread, one at a time, and may publish and acknowledge.
+Every callback runs on the connection's own thread, one at a time, and may publish and acknowledge
+(`publish` names its one exception). No callback may wait for a lock that is held around `publish`:
+paho holds one of its own meanwhile.
 An error that it raises is logged, and the connection lives on: paho's own thread would end.
 """
 
@@ -12,6 +14,7 @@ import enum
 import logging
 import random
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,13 +26,19 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from iot_button.errors import BrokerUnreachableError, StopTimeoutError
+from iot_button.errors import (
+    BrokerUnreachableError,
+    IotButtonError,
+    SettingError,
+    StopTimeoutError,
+)
 from iot_button.settings import BrokerAddress
 
 log = logging.getLogger(__name__)
 
 RECONNECT_SOONEST = 0.2
 RECONNECT_LATEST = 5.0
+STOP_TIMEOUT = 1.0
 _REFUSED = 0x80  # SUBACK's failure code, MQTT 3.1.1 section 3.9.3
 
 
@@ -98,7 +107,10 @@ class Connection:
         self._keep_alive = keep_alive
         self._filters: dict[str, int] = {}
         self._pending_subacks: set[int] = set()
+        # Held while a SUBSCRIBE is sent: its SUBACK may be here before its packet id is noted.
+        self._subscribing = threading.Lock()
         self._ready = threading.Event()
+        self._socket_closed = threading.Event()
         self._problem = "no answer"
         self._connection_number = 0
         self._outstanding: dict[int, Callable[[], None]] = {}
@@ -121,8 +133,11 @@ class Connection:
         trace: TracebackType | None,
     ) -> None:
         was_ready = self._ready.is_set()
-        self._client.disconnect()
+        if self._client.disconnect() == paho.MQTT_ERR_SUCCESS:
+            self._cut_off_after(STOP_TIMEOUT)
         self._client.loop_stop()
+        # Otherwise paho closes its wake-up sockets only when it is garbage collected.
+        self._client.reinitialise()
         if self._session is Session.UNTIL_STOP and was_ready:
             self._delete_session()
 
@@ -157,10 +172,17 @@ class Connection:
     ) -> None:
         """Publish, never retained. While disconnected the message waits in memory, in order.
 
-        `on_acknowledged` is called once the broker has acknowledged the message (PUBACK).
+        `on_acknowledged` is called once, when the broker has acknowledged the message (PUBACK): on
+        the connection's thread, or from here when the broker was quicker than this method.
+
+        Raises:
+            IotButtonError: when 65,535 messages wait already; MQTT has no more packet ids.
         """
         acknowledged = on_acknowledged or _nothing
-        packet_id = self._client.publish(topic, payload, qos).mid
+        information = self._client.publish(topic, payload, qos)
+        if information.rc == paho.MQTT_ERR_QUEUE_SIZE:
+            raise IotButtonError(f"{self.outstanding} messages wait for {self.address} already")
+        packet_id = information.mid
         with self._outstanding_lock:
             # The PUBACK can be here before publish() has returned to us.
             early = packet_id in self._early_acknowledgements
@@ -168,7 +190,7 @@ class Connection:
             if not early:
                 self._outstanding[packet_id] = acknowledged
         if early:
-            acknowledged()
+            self._guarded(acknowledged)()
 
     @property
     def outstanding(self) -> int:
@@ -185,15 +207,15 @@ class Connection:
             if not self._all_acknowledged.wait_for(lambda: not self._outstanding, timeout):
                 raise StopTimeoutError(f"sending {len(self._outstanding)} messages", timeout)
 
-    def acknowledge(self, delivery: Delivery) -> bool:
-        """Acknowledge a message to the broker; False when its connection is gone.
+    def acknowledge(self, delivery: Delivery) -> None:
+        """Acknowledge a message to the broker, or do nothing where its connection is gone.
 
         After a lost connection the broker sends the message again, and its packet id may by then
         name another message: the old delivery must not be acknowledged on the new connection.
         """
-        if delivery.connection_number != self._connection_number:
-            return False
-        return self._client.ack(delivery.packet_id, 1) == paho.MQTT_ERR_SUCCESS
+        # Packet id 0: a QoS 0 message. Nothing waits, and mosquitto hangs up on such a PUBACK.
+        if delivery.connection_number == self._connection_number and delivery.packet_id != 0:
+            self._client.ack(delivery.packet_id, 1)
 
     def _new_client(self, *, acknowledge_by_hand: bool) -> paho.Client:
         client = paho.Client(
@@ -206,7 +228,8 @@ class Connection:
         # Not all clients of a broker that comes back should come back in the same moment.
         soonest = RECONNECT_SOONEST * random.uniform(0.75, 1.5)  # noqa: S311 - jitter, no secret
         client.reconnect_delay_set(soonest, RECONNECT_LATEST)  # type: ignore[arg-type]  # takes floats
-        client.on_socket_open = _set_no_delay
+        client.on_socket_open = self._socket_opened
+        client.on_socket_close = lambda *_: self._socket_closed.set()
         client.on_connect = self._guarded(self._connected)
         client.on_connect_fail = self._guarded(self._not_connected)
         client.on_disconnect = self._guarded(self._lost)
@@ -219,15 +242,22 @@ class Connection:
         if self.address.username is not None:
             client.username_pw_set(self.address.username, self.address.password)
         if self.address.tls:
-            client.tls_set(ca_certs=self.address.ca_file)
+            try:
+                client.tls_set(ca_certs=self.address.ca_file)
+            except OSError as error:  # ssl.SSLError is one too
+                raise SettingError(
+                    "broker.ca_file",
+                    f"broker.ca_file = {self.address.ca_file!r} cannot be used: {error}",
+                ) from error
 
     def _delete_session(self) -> None:
         """Connect once more with a clean session, which deletes the kept one (3.1.2.4)."""
         client = paho.Client(CallbackAPIVersion.VERSION2, self.client_id, clean_session=True)
+        client.connect_timeout = STOP_TIMEOUT
         self._set_account(client)
         with contextlib.suppress(OSError):
             client.connect(self.address.host, self.address.port, self._keep_alive)
-            deadline = time.monotonic() + 1.0
+            deadline = time.monotonic() + STOP_TIMEOUT
             while not client.is_connected() and time.monotonic() < deadline:
                 client.loop(0.1)
             client.disconnect()
@@ -241,6 +271,21 @@ class Connection:
                 log.exception("an error in a callback; the connection goes on")
 
         return guarded
+
+    def _socket_opened(self, _client: paho.Client, _data: Any, connection: Any) -> None:
+        self._socket_closed.clear()
+        # Nagle's algorithm against delayed acknowledgements costs 44 ms a message (measured on
+        # loopback with mosquitto: 1.2-4 k messages/s without this line, 13 k with it).
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _cut_off_after(self, timeout: float) -> None:
+        """Close the socket hard when a broker that reads nothing holds up our DISCONNECT."""
+        if self._socket_closed.wait(timeout):
+            return
+        connection = self._client.socket()
+        if isinstance(connection, socket.socket):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _connected(
         self, _client: paho.Client, _data: object, _flags: object, reason: ReasonCode, _more: object
@@ -256,9 +301,10 @@ class Connection:
             self._became_ready()
 
     def _send_subscriptions(self, filters: dict[str, int]) -> None:
-        _result, packet_id = self._client.subscribe(list(filters.items()))
-        if packet_id is not None:
-            self._pending_subacks.add(packet_id)
+        with self._subscribing:
+            _result, packet_id = self._client.subscribe(list(filters.items()))
+            if packet_id is not None:
+                self._pending_subacks.add(packet_id)
 
     def _subscribed(
         self, _client: paho.Client, _data: object, mid: int, codes: list[ReasonCode], _more: object
@@ -268,8 +314,10 @@ class Connection:
             self._problem = f"it refuses a subscription of ours ({', '.join(self._filters)})"
             log.error("%s: %s", self.address, self._problem)
             return
-        self._pending_subacks.discard(mid)
-        if not self._pending_subacks:
+        with self._subscribing:
+            self._pending_subacks.discard(mid)
+            all_stand = not self._pending_subacks
+        if all_stand:
             self._became_ready()
 
     def _became_ready(self) -> None:
@@ -278,15 +326,14 @@ class Connection:
             self._on_change(True)
 
     def _not_connected(self, _client: paho.Client, _data: object) -> None:
-        # paho keeps the reason to itself; one attempt of our own finds it out for the message.
-        try:
-            socket.create_connection((self.address.host, self.address.port), timeout=1.0).close()
-        except OSError as error:
-            self._problem = error.strerror or str(error)
+        error = sys.exception()  # paho keeps the reason to itself, but calls us while handling it
+        self._problem = getattr(error, "strerror", None) or str(error)
 
     def _lost(
         self, _client: paho.Client, _data: object, _flags: object, reason: ReasonCode, _more: object
     ) -> None:
+        # Not at the next CONNACK only: paho would send an old acknowledgement right behind CONNECT.
+        self._connection_number += 1
         was_ready = self._ready.is_set()
         self._ready.clear()
         if was_ready and self._on_change is not None:
@@ -312,19 +359,13 @@ class Connection:
         self._on_message(
             Message(
                 topic=message.topic,
-                payload=message.payload,
+                payload=bytes(message.payload),
                 qos=message.qos,
                 retained=message.retain,
                 duplicate=message.dup,
                 delivery=Delivery(self._connection_number, message.mid),
             )
         )
-
-
-def _set_no_delay(_client: paho.Client, _data: Any, connection: Any) -> None:
-    # Nagle's algorithm against delayed acknowledgements costs 44 ms a message (measured on
-    # loopback with mosquitto: 1.2-4 k messages/s without this line, 13 k with it).
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _nothing() -> None:

@@ -117,6 +117,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Topics(self.topics.prefix)
 
 
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Return environment variables from which `load` reads the same settings again."""
+    environment = {f"{ENVIRONMENT_PREFIX}STATE_DIR": settings.state_dir}
+    for name in _known_names()[1:]:
+        section, key = name.split(".")
+        value = getattr(getattr(settings, section), key)
+        if value is not None:
+            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            environment[f"{ENVIRONMENT_PREFIX}{section}_{key}".upper()] = text
+    return environment
+
+
 def load(
     *, config: Path | None = None, environ: Mapping[str, str], options: Layer | None = None
 ) -> Settings:
@@ -171,7 +183,8 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, st
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         section = next((s for s in sections if name.startswith(f"{s}_") and name != s), "")
         key = name.removeprefix(f"{section}_") if section else name
-        yield variable, section, key, value.split(",") if key == "websocket_origins" else value
+        is_list = key == "websocket_origins"
+        yield variable, section, key, [v for v in value.split(",") if v] if is_list else value
 
 
 def _flatten(layer: Layer) -> Iterator[tuple[str, str, Any]]:

@@ -1,0 +1,78 @@
+"""`iot-button broker`: the MQTT broker alone."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from iot_button.console import say_ready
+from iot_button.errors import IotButtonError
+from iot_button.lifetime import Lifetime
+from iot_button.options import PORT, takes_settings, until_stdin_closes
+from iot_button.settings import Settings
+
+if TYPE_CHECKING:
+    from broker.embedded import EmbeddedBroker
+    from broker.mosquitto import MosquittoBroker
+
+
+@click.command(epilog="Example: iot-button broker --broker mosquitto --port 1884")
+@click.option("--port", "broker__port", type=PORT, help="For MQTT; 0: any free one. [1883]")
+@click.option(
+    "--websocket-port",
+    "broker__websocket_port",
+    type=PORT,
+    help="For MQTT over WebSocket; 0: any free one. [9001]",
+)
+@until_stdin_closes
+@takes_settings
+def command(settings: Settings, until_stdin_closes: bool) -> None:
+    """Run the MQTT broker alone, on loopback, until Ctrl-C."""
+    if settings.broker.is_external:
+        raise IotButtonError(
+            f"{settings.broker.address} is a broker that runs already: there is nothing to start"
+        )
+    failed = False
+    with Lifetime(until_stdin_closes=until_stdin_closes) as lifetime:
+
+        def on_failure() -> None:
+            nonlocal failed
+            failed = True
+            lifetime.stop()
+
+        with _broker(settings, on_failure) as broker:
+            say_ready(
+                "broker",
+                mqtt=f"mqtt://{broker.host}:{broker.port}",
+                websocket=f"ws://{broker.host}:{broker.websocket_port}",
+            )
+            lifetime.wait()
+        if failed:
+            raise IotButtonError("the broker ended; its reason is above")
+
+
+def _broker(
+    settings: Settings, on_failure: Callable[[], None]
+) -> AbstractContextManager["EmbeddedBroker | MosquittoBroker"]:
+    # Only the one that runs is imported: amqtt is 85 ms and 15 MB.
+    if settings.broker.use == "mosquitto":
+        from broker.mosquitto import MosquittoBroker
+
+        return MosquittoBroker(
+            host=settings.broker.host,
+            port=settings.broker.port,
+            websocket_port=settings.broker.websocket_port,
+            directory=Path(settings.state_dir) / "mosquitto",
+            on_failure=on_failure,
+        )
+    from broker.embedded import EmbeddedBroker
+
+    return EmbeddedBroker(
+        host=settings.broker.host,
+        port=settings.broker.port,
+        websocket_port=settings.broker.websocket_port,
+        websocket_origins=settings.broker.websocket_origins,
+        on_failure=on_failure,
+    )

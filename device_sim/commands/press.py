@@ -1,0 +1,148 @@
+"""`iot-button press`: one click, and what the function made of it."""
+
+import json
+import secrets
+import threading
+import time
+
+import click
+
+from iot_button.console import emit, say
+from iot_button.errors import IotButtonError, NotAClickError
+from iot_button.events import (
+    SERIAL_NUMBER,
+    Click,
+    ClickType,
+    decode_processed_click,
+    encode_click,
+    new_event_id,
+    parse_millivolts,
+    utc_now,
+)
+from iot_button.mqtt import Connection, Message
+from iot_button.options import takes_settings
+from iot_button.settings import Settings
+
+CONNECT_TIMEOUT = 5.0
+
+
+def _serial(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if SERIAL_NUMBER.fullmatch(value) is None:
+        raise click.BadParameter(f"{value!r} is not 1 to 64 of A-Z a-z 0-9 _ -")
+    return value
+
+
+def _battery(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
+    try:
+        return parse_millivolts(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command(epilog="Example: iot-button press --serial G030JF055364XVRB --click double")
+@click.option("--serial", default="BUTTON-1", show_default=True, callback=_serial)
+@click.option(
+    "--click",
+    "click_type",
+    default="single",
+    show_default=True,
+    type=click.Choice([kind.lower() for kind in ClickType], case_sensitive=False),
+)
+@click.option("--battery", callback=_battery, help="Millivolts, e.g. 1716mV. [no battery]")
+@click.option("--no-wait", is_flag=True, help="Be done when the broker has acknowledged the click.")
+@click.option(
+    "--timeout",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds to wait.",
+)
+@takes_settings
+def command(
+    settings: Settings,
+    serial: str,
+    click_type: str,
+    battery: int | None,
+    no_wait: bool,
+    timeout: float,
+) -> None:
+    """Press a button once, wait for its processed click, and print it as one JSON line.
+
+    Standard error says how long it took. With --no-wait the click itself is printed.
+    """
+    moment = utc_now()
+    pressed = Click(
+        serial_number=serial,
+        click_type=ClickType(click_type.upper()),
+        battery_millivolts=battery,
+        event_id=new_event_id(moment),
+        clicked_at=moment,
+    )
+    presser = _Presser(settings, pressed)
+    if no_wait:
+        seconds = presser.press(presser.acknowledged, timeout, subscribe=False)
+        emit(pressed.as_event())
+        say(f"acknowledged by {settings.broker.address} in {seconds * 1000:.1f} ms")
+    else:
+        seconds = presser.press(presser.processed, timeout, subscribe=True)
+        emit(json.loads(presser.answer))
+        say(f"processed in {seconds * 1000:.1f} ms")
+
+
+class _Presser:
+    """Publishes one click and waits for what is asked of it."""
+
+    def __init__(self, settings: Settings, pressed: Click) -> None:
+        self._settings = settings
+        self._click = pressed
+        self.acknowledged = threading.Event()
+        self.processed = threading.Event()
+        self.answer = b""
+
+    def press(self, done: threading.Event, timeout: float, *, subscribe: bool) -> float:
+        """Press; return the seconds until `done`.
+
+        Raises:
+            BrokerUnreachableError: there is no broker.
+            IotButtonError: `done` has not come about within `timeout` seconds.
+        """
+        topics = self._settings.topic_names
+        connection = Connection(
+            self._settings.broker.address,
+            client_id=f"iot-button-press-{secrets.token_hex(4)}",
+            on_message=self._on_message,
+        )
+        if subscribe:
+            connection.subscribe(topics.processed)
+        with connection:
+            connection.wait_ready(CONNECT_TIMEOUT)
+            start = time.monotonic()
+            connection.publish(
+                topics.click(self._click.serial_number),
+                encode_click(self._click),
+                on_acknowledged=self.acknowledged.set,
+            )
+            if not done.wait(timeout):
+                raise self._failure(timeout)
+            return time.monotonic() - start
+
+    def _on_message(self, message: Message) -> None:
+        try:
+            answer = decode_processed_click(message.payload)
+        except NotAClickError:
+            return
+        if answer.event_id == self._click.event_id:
+            self.answer = message.payload
+            self.processed.set()
+
+    def _failure(self, timeout: float) -> IotButtonError:
+        if not self.acknowledged.is_set():
+            return IotButtonError(
+                f"{self._settings.broker.address} did not acknowledge the click within "
+                f"{timeout:g} s: it may or may not have it",
+                mend="iot-button doctor says what is wrong",
+            )
+        return IotButtonError(
+            f"the broker has the click, but no processed click came within {timeout:g} s",
+            mend="is the function running? start it with `iot-button functions`",
+        )

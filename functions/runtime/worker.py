@@ -1,0 +1,135 @@
+"""The way of a click: decoded, handed to the function, published, and only then acknowledged.
+
+Everything here runs on the thread of the MQTT connection, one message at a time, so nothing locks.
+An input is acknowledged to the broker when its output has been acknowledged by the broker; a
+runtime that dies in between gets the click again.
+"""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+
+from functions.runtime import dead_letters
+from functions.runtime.identity import EventIdGiver, Recent, with_id
+from functions.runtime.invocation import Failure, Function, invoke
+from iot_button.errors import NotAClickError
+from iot_button.events import Click, decode_click, format_instant, utc_now
+from iot_button.mqtt import Connection, Delivery, Message
+from iot_button.topics import Topics
+
+log = logging.getLogger(__name__)
+
+PROCESSED = "processed"
+DEAD_LETTER = "deadletter"
+_SAID_SINGLY = 10
+_SAID_EVERY = 1000
+
+
+class Worker:
+    """Runs one function on clicks.
+
+    Args:
+        function: the function.
+        topics: where its results, failures and receipts go.
+        clock: tells an aware UTC moment.
+    """
+
+    def __init__(
+        self, function: Function, *, topics: Topics, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._function = function
+        self._topics = topics
+        self._clock = clock
+        self._ids = EventIdGiver()
+        self._done: Recent[str, str] = Recent()
+        self._under_way: dict[str, Delivery] = {}
+        self._stopping = False
+        self.counts: Counter[str] = Counter()
+
+    def stop(self) -> None:
+        """Take no more clicks; the broker keeps what we do not acknowledge."""
+        self._stopping = True
+
+    def on_message(self, connection: Connection, message: Message) -> None:
+        """Take one message from `iotbutton/+`."""
+        if self._stopping:
+            return
+        if message.retained:
+            # A click is an event: retained, it would be pressed again at every restart.
+            self._complain("retained", f"refused a retained message on {message.topic!r}")
+            connection.acknowledge(message.delivery)
+            return
+        serial_number = Topics.serial_number(message.topic)
+        try:
+            click = decode_click(message.payload, serial_number=serial_number)
+        except NotAClickError as error:
+            self._bury(connection, message, error)
+        else:
+            self._take(connection, message, click)
+
+    def _take(self, connection: Connection, message: Message, click: Click) -> None:
+        event_id = self._ids.event_id(click, message, self._clock())
+        under_way = event_id in self._under_way
+        self._under_way[event_id] = message.delivery  # the newest is the one to acknowledge
+        if under_way:
+            return
+        outcome = self._done.get(event_id)
+        if outcome is None:
+            self._run(connection, with_id(click, event_id), wants_receipt=bool(click.event_id))
+        else:
+            self._complain("repeats", f"{event_id} came again; it is {outcome} already")
+            self._finish(connection, with_id(click, event_id), outcome, bool(click.event_id))
+
+    def _run(self, connection: Connection, click: Click, *, wants_receipt: bool) -> None:
+        event = click.as_event()
+        result = invoke(self._function, event)
+        if isinstance(result, Failure):
+            self._complain("failures", f"it failed: {result.response['errorMessage'][:200]!r}")
+            outcome, topic = DEAD_LETTER, self._topics.dead_letter(self._function.name)
+            payload = dead_letters.of_failure(
+                result, function=self._function.name, event=event, attempts=1, moment=self._clock()
+            )
+        else:
+            outcome, topic, payload = PROCESSED, self._topics.processed, result.payload
+        connection.publish(
+            topic,
+            payload,
+            on_acknowledged=lambda: self._finish(connection, click, outcome, wants_receipt),
+        )
+
+    def _finish(
+        self, connection: Connection, click: Click, outcome: str, wants_receipt: bool
+    ) -> None:
+        """Remember that the output is with the broker, tell the button, let go of the input."""
+        event_id = str(click.event_id)
+        self.counts[outcome] += 1
+        self._done.put(event_id, outcome)
+        if wants_receipt:
+            receipt = {
+                "eventId": event_id,
+                "outcome": outcome,
+                "timestamp": format_instant(self._clock()),
+            }
+            payload = json.dumps(receipt, separators=(",", ":")).encode()
+            connection.publish(self._topics.receipt(click.serial_number), payload)
+        connection.acknowledge(self._under_way.pop(event_id))
+
+    def _bury(self, connection: Connection, message: Message, error: NotAClickError) -> None:
+        self._complain("no clicks", f"{message.topic!r} brought no click: {error.reason[:200]!r}")
+        record = dead_letters.of_no_click(
+            error, function=self._function.name, topic=message.topic, moment=self._clock()
+        )
+        connection.publish(
+            self._topics.dead_letter(self._function.name),
+            record,
+            on_acknowledged=lambda: connection.acknowledge(message.delivery),
+        )
+
+    def _complain(self, kind: str, problem: str) -> None:
+        """Count a problem and log it, but not each one of a flood."""
+        self.counts[kind] += 1
+        count = self.counts[kind]
+        if count <= _SAID_SINGLY or count % _SAID_EVERY == 0:
+            log.warning("%s: %s (%s so far: %d)", self._function.name, problem, kind, count)

@@ -1,0 +1,90 @@
+"""`iot-button up`: broker, functions and dashboard in one go."""
+
+from collections.abc import Iterator, Mapping
+
+import click
+
+from iot_button.console import is_verbose, say_ready
+from iot_button.lifetime import Lifetime
+from iot_button.options import PORT, takes_settings
+from iot_button.settings import ENVIRONMENT_PREFIX, Settings, as_environment
+from iot_button.supervisor import Plan, Supervisor
+
+
+@click.command(epilog="Example: iot-button up --simulate 5")
+@click.option(
+    "--simulate", type=click.IntRange(1, 9999), help="Also let N simulated buttons click."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Clicks per second of all simulated buttons. [one click of each in 5 s]",
+)
+@click.option("--no-dashboard", is_flag=True, help="Leave the dashboard out.")
+@click.option("--port", "broker__port", type=PORT, help="For MQTT; 0: any free one. [1883]")
+@click.option(
+    "--websocket-port",
+    "broker__websocket_port",
+    type=PORT,
+    help="For MQTT over WebSocket; 0: any free one. [9001]",
+)
+@click.option(
+    "--dashboard-port",
+    "dashboard__port",
+    type=PORT,
+    help="For the dashboard; 0: any free one. [8080]",
+)
+@takes_settings
+def command(
+    settings: Settings, simulate: int | None, rate: float | None, no_dashboard: bool
+) -> None:
+    """Start everything, on loopback, and keep it running until Ctrl-C.
+
+    Each part is a process of its own. One that dies is started again.
+    """
+    options = ["--until-stdin-closes", *(["-v"] if is_verbose() else [])]
+    supervisor = Supervisor(as_environment(settings), options=options)
+    with Lifetime(on_asked=supervisor.ask_to_stop), supervisor:
+        addresses: dict[str, str] = {}
+        for plan in _plans(settings, simulate, rate, no_dashboard=no_dashboard):
+            found = supervisor.start(plan)
+            if found is None:
+                return
+            addresses |= _worth_saying(plan, found)
+            # A part that was told port 0 keeps, when it is started again, the port it found.
+            supervisor.environment |= _found_ports(found)
+        if settings.broker.is_external:
+            addresses["mqtt"] = str(settings.broker.address)
+        say_ready("up", **dict(sorted(addresses.items())))
+        supervisor.watch()
+
+
+def _plans(
+    settings: Settings, simulate: int | None, rate: float | None, *, no_dashboard: bool
+) -> Iterator[Plan]:
+    """Yield the parts in the order of their start: each needs the ones before it."""
+    if not settings.broker.is_external:
+        yield Plan("broker", ["broker"])
+    yield Plan("functions", ["functions"])
+    if not no_dashboard:
+        yield Plan("dashboard", ["dashboard"])
+    if simulate is not None:
+        more = [] if rate is None else ["--rate", str(rate)]
+        yield Plan("simulate", ["simulate", "--devices", str(simulate), *more])
+
+
+def _worth_saying(plan: Plan, addresses: Mapping[str, str]) -> dict[str, str]:
+    return dict(addresses) if plan.name in ("broker", "dashboard") else {}
+
+
+def _found_ports(addresses: Mapping[str, str]) -> dict[str, str]:
+    variables = {
+        "mqtt": "BROKER_PORT",
+        "websocket": "BROKER_WEBSOCKET_PORT",
+        "dashboard": "DASHBOARD_PORT",
+    }
+    return {
+        ENVIRONMENT_PREFIX + variables[name]: address.rpartition(":")[2]
+        for name, address in addresses.items()
+        if name in variables
+    }

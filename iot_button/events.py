@@ -11,7 +11,7 @@ import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -20,12 +20,15 @@ from iot_button.errors import NotAClickError
 
 T = TypeVar("T")
 
+_REASON_CHARACTERS = 200  # a reason may quote the payload, and goes into log lines
+
 MAX_PAYLOAD_BYTES = 128 * 1024
 """AWS IoT Core's own limit for one message (AWS IoT Core endpoints and quotas)."""
 
 SERIAL_NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _EVENT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _MILLIVOLTS = re.compile(r"([0-9]{1,6})mV")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 
 
@@ -123,7 +126,7 @@ def decode_click(payload: bytes, *, serial_number: str) -> Click:
             clicked_at=_optional(wire.clicked_at, parse_instant),
         )
     except (ValueError, RecursionError) as error:
-        raise NotAClickError(str(error), payload) from error
+        raise NotAClickError(str(error)[:_REASON_CHARACTERS], payload) from error
     if click.serial_number != serial_number:
         reason = f"serialNumber {click.serial_number!r} came on the topic of {serial_number!r}"
         raise NotAClickError(reason, payload)
@@ -146,7 +149,7 @@ def decode_processed_click(payload: bytes) -> ProcessedClick:
     try:
         return _processed_decoder.decode(payload)
     except (ValueError, RecursionError) as error:
-        raise NotAClickError(str(error), payload) from error
+        raise NotAClickError(str(error)[:_REASON_CHARACTERS], payload) from error
 
 
 def parse_millivolts(value: str | int | float | None) -> int | None:
@@ -195,7 +198,7 @@ def utc_now() -> datetime:
 
 def new_event_id(moment: datetime) -> str:
     """Return a UUID version 7 of that moment (RFC 9562, section 5.7): it sorts by time."""
-    milliseconds = int(moment.timestamp() * 1000)
+    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)  # floats would round
     value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | secrets.randbits(12) << 64
     return str(uuid.UUID(int=value | 0b10 << 62 | secrets.randbits(62)))
 

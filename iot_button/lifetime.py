@@ -1,5 +1,6 @@
 """How a process of ours ends: on Ctrl-C, on SIGTERM, or with the process that started it."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -29,7 +30,11 @@ class Lifetime:
     ) -> None:
         self._until_stdin_closes = until_stdin_closes
         self._on_asked = on_asked
-        self._asked = threading.Event()
+        # Held until the end. Not a threading.Event: its lock is not re-entrant, so that a signal in
+        # the middle of its wait() would wait for itself in its set(), for ever.
+        self._running = threading.Lock()
+        self._running.acquire()
+        self._is_over = False
         self.interrupted = False
 
     def __enter__(self) -> Self:
@@ -51,26 +56,35 @@ class Lifetime:
     @property
     def is_over(self) -> bool:
         """Whether someone has asked us to stop."""
-        return self._asked.is_set()
+        return self._is_over
 
     def stop(self) -> None:
         """End the lifetime from inside."""
-        self._asked.set()
+        self._is_over = True
+        self._let_waiters_go()
         self._on_asked()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until asked to stop, at most `timeout` seconds; return whether we were."""
-        return self._asked.wait(timeout)
+        asked = self._running.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
+        if asked:
+            self._let_waiters_go()  # the next one
+        return asked
+
+    def _let_waiters_go(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it is released already
+            self._running.release()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._asked.is_set() and number == signal.SIGINT:
+        if self._is_over and number == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.raise_signal(signal.SIGINT)
-        self.interrupted = number == signal.SIGINT
+        self.interrupted = self.interrupted or number == signal.SIGINT
         self.stop()
 
     def _read_stdin(self) -> None:
         # Not sys.stdin: its lock, held by this thread, would abort the interpreter's shutdown.
-        while os.read(_STDIN, 4096):
-            pass
+        with contextlib.suppress(OSError):  # it was closed before we began
+            while os.read(_STDIN, 4096):
+                pass
         self.stop()

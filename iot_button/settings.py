@@ -21,6 +21,7 @@ DEFAULT_FILE = "iot-button.toml"
 ENVIRONMENT_PREFIX = "IOT_BUTTON_"
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
 Layer = Mapping[str, Mapping[str, Any]]
 """Values by section and key; the section of a setting that stands alone is the empty string."""
 
@@ -85,7 +86,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True, kw_only=True):
     `client_id`: names its session at the broker. Two runtimes on one broker need two names.
     """
 
-    client_id: str = "iot-button-functions"
+    client_id: Text = "iot-button-functions"
 
 
 class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +94,7 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Port = 8080
-    client_id: str = "iot-button-dashboard"
+    client_id: Text = "iot-button-dashboard"
 
 
 class TopicSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +106,7 @@ class TopicSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings of one installation."""
 
-    state_dir: str
+    state_dir: Text
     broker: BrokerSettings = BrokerSettings()
     functions: FunctionsSettings = FunctionsSettings()
     dashboard: DashboardSettings = DashboardSettings()
@@ -147,7 +148,7 @@ def load(
     for source, section, key, value in (
         *_from_file(config),
         *_from_environment(environ),
-        *((f"--{k.replace('_', '-')}", s, k, v) for s, k, v in _flatten(options or {})),
+        *((_option(k), s, k, v) for s, k, v in _flatten(options or {})),
     ):
         name = _checked_name(source, section, key)
         sources[name] = (source, value)
@@ -156,8 +157,18 @@ def load(
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise _explained(error, sources) from error
-    _check(settings)
-    return settings
+    try:
+        _check(settings)
+    except SettingError as error:
+        source = sources[error.key][0]
+        raise SettingError(error.key, f"{source}: {error.problem}", mend=error.mend) from None
+    return msgspec.structs.replace(
+        settings, state_dir=str(Path(settings.state_dir).expanduser().absolute())
+    )
+
+
+def _option(key: str) -> str:
+    return "--broker" if key == "use" else f"--{key.replace('_', '-')}"
 
 
 def _from_file(config: Path | None) -> Iterator[tuple[str, str, str, Any]]:
@@ -183,8 +194,8 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, st
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         section = next((s for s in sections if name.startswith(f"{s}_") and name != s), "")
         key = name.removeprefix(f"{section}_") if section else name
-        is_list = key == "websocket_origins"
-        yield variable, section, key, [v for v in value.split(",") if v] if is_list else value
+        items = [item.strip() for item in value.split(",") if item.strip()]
+        yield variable, section, key, items if key == "websocket_origins" else value
 
 
 def _flatten(layer: Layer) -> Iterator[tuple[str, str, Any]]:
@@ -228,7 +239,7 @@ def _check(settings: Settings) -> None:
     elif use not in ("amqtt", "mosquitto"):
         raise SettingError(
             "broker.use",
-            f"the broker {use!r} is not known",
+            f"the broker {_without_account(use)!r} is not known",
             mend="use amqtt, mosquitto, or the address of one that runs: mqtt://HOST:PORT",
         )
     for name, host in (
@@ -242,16 +253,21 @@ def _check_address(use: str) -> None:
     try:
         url = urlsplit(use)
         usable = url.scheme in ("mqtt", "mqtts") and bool(url.hostname) and url.port != 0
+        (url.hostname or "").encode("idna")  # a label too long or empty is a ValueError
         usable = usable and not (url.path.strip("/") or url.query or url.fragment)
     except ValueError:
         usable = False
     if not usable:
-        without_account = re.sub(r"//[^/]*@", "//", use)
         raise SettingError(
             "broker.use",
-            f"{without_account!r} is no broker's address",
+            f"{_without_account(use)!r} is no broker's address",
             mend="write mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS",
         )
+
+
+def _without_account(use: str) -> str:
+    """Cut whatever may be a password, also in an address that breaks the form of one."""
+    return re.sub(r"^([a-z]*://)?.*@", r"\1", use, flags=re.DOTALL | re.IGNORECASE)
 
 
 def _check_loopback(name: str, host: str) -> None:

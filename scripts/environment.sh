@@ -44,7 +44,7 @@ install_with_pip() {
     fi
     for step in "--require-hashes -r requirements/$name.txt" "--no-deps --no-build-isolation -e ."; do
         # shellcheck disable=SC2086  # the step is several words
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check $step ||
+        .venv/bin/python -m pip install -qq --disable-pip-version-check $step ||
             fail "the installation failed; the reason is above. Run the same command again to go on."
     done
 }

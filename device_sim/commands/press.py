@@ -23,7 +23,7 @@ from iot_button.mqtt import Connection, Message
 from iot_button.options import takes_settings
 from iot_button.settings import Settings
 
-CONNECT_TIMEOUT = 5.0
+CONNECT_TIMEOUT = 2.0
 
 
 def _serial(_context: click.Context, _option: click.Parameter, value: str) -> str:

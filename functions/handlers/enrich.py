@@ -5,6 +5,7 @@ Standard library only, so that this file runs here and on AWS Lambda unchanged.
 
 import socket
 from datetime import UTC, datetime
+from typing import Any
 
 TITLE = "Demo event assembled by lambda python function"
 
@@ -13,7 +14,7 @@ TITLE = "Demo event assembled by lambda python function"
 _FAR_AWAY = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
-def lambda_handler(event, context):  # type: ignore[no-untyped-def]  # noqa: ARG001 - AWS's form
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ARG001
     """Return the processed click of a click; the caller publishes it."""
     processed = {
         "title": TITLE,

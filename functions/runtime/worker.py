@@ -44,7 +44,7 @@ class Worker:
         self._clock = clock
         self._ids = EventIdGiver()
         self._done: Recent[str, str] = Recent()
-        self._under_way: dict[str, Delivery] = {}
+        self._under_way: dict[str, set[Delivery]] = {}
         self._stopping = False
         self.counts: Counter[str] = Counter()
 
@@ -71,10 +71,10 @@ class Worker:
 
     def _take(self, connection: Connection, message: Message, click: Click) -> None:
         event_id = self._ids.event_id(click, message, self._clock())
-        under_way = event_id in self._under_way
-        self._under_way[event_id] = message.delivery  # the newest is the one to acknowledge
-        if under_way:
+        if event_id in self._under_way:
+            self._under_way[event_id].add(message.delivery)
             return
+        self._under_way[event_id] = {message.delivery}
         outcome = self._done.get(event_id)
         if outcome is None:
             self._run(connection, with_id(click, event_id), wants_receipt=bool(click.event_id))
@@ -114,7 +114,8 @@ class Worker:
             }
             payload = json.dumps(receipt, separators=(",", ":")).encode()
             connection.publish(self._topics.receipt(click.serial_number), payload)
-        connection.acknowledge(self._under_way.pop(event_id))
+        for delivery in self._under_way.pop(event_id):
+            connection.acknowledge(delivery)
 
     def _bury(self, connection: Connection, message: Message, error: NotAClickError) -> None:
         self._complain("no clicks", f"{message.topic!r} brought no click: {error.reason[:200]!r}")

@@ -1,0 +1,108 @@
+"""What both brokers promise: the embedded one and mosquitto."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+from iot_button.mqtt import Session
+from tests.conftest import Start
+from tests.support import Listener, Program, eventually, is_listening
+
+CLICK = "iotbutton/G030JF055364XVRB"
+
+
+def test_ready_means_that_a_subscriber_can_connect(broker: Program) -> None:
+    with Listener(broker.port("mqtt"), "a/+") as listener:
+        listener.publish("a/b", b"hello")
+        assert listener.next().payload == b"hello"
+
+
+def test_the_ready_line_names_the_websocket_port(broker: Program) -> None:
+    assert is_listening(broker.port("websocket"))
+
+
+def test_a_taken_port_is_one_error_that_says_what_to_do(
+    broker: Program, start: Start, tmp_path: Path
+) -> None:
+    taken = broker.port("mqtt")
+    use = "mosquitto" if "mosquitto" in broker.arguments else "amqtt"
+    second = start(
+        *("broker", "--broker", use, "--port", str(taken), "--websocket-port", "0"),
+        *("--state-dir", str(tmp_path / "second")),
+    )
+    assert second.end() == 1
+    assert second.said == [
+        f"iot-button: port {taken} on 127.0.0.1 is taken by another program (broker.port)",
+        f"  use the broker that is already there: --broker mqtt://127.0.0.1:{taken}, "
+        "or choose another port: --port 0 picks a free one",
+    ]
+
+
+def test_sigterm_ends_it_in_order_and_frees_its_ports(broker: Program) -> None:
+    ports = broker.port("mqtt"), broker.port("websocket")
+    with Listener(ports[0], "a"):
+        broker.send(signal.SIGTERM)
+        assert broker.end() == 0
+    assert not any(map(is_listening, ports))
+
+
+def test_ctrl_c_ends_it_with_status_130(broker: Program) -> None:
+    broker.send(signal.SIGINT)
+    assert broker.end() == 130
+
+
+def test_a_client_that_stopped_reading_does_not_hold_up_the_end(broker: Program) -> None:
+    with Listener(broker.port("mqtt"), "flood") as stalled, Listener(broker.port("mqtt")) as other:
+        connection = stalled.connection
+        connection._client.loop_stop()  # noqa: SLF001 - stop reading, keep the socket open
+        for _ in range(200):
+            other.connection.publish("flood", bytes(20_000))
+        other.connection.drain(15.0)
+        broker.send(signal.SIGTERM)
+        assert broker.end(deadline=5.0) == 0
+
+
+def test_the_port_of_a_killed_broker_can_be_taken_at_once(amqtt: Program, start: Start) -> None:
+    port = amqtt.port("mqtt")
+    with Listener(port, "a"):
+        amqtt.send(signal.SIGKILL)
+        amqtt.end()
+        again = start("broker", "--port", str(port), "--websocket-port", "0")
+        assert again.port("mqtt") == port
+
+
+def test_messages_for_a_session_that_is_away_come_later_in_order_and_not_retained(
+    broker: Program,
+) -> None:
+    port = broker.port("mqtt")
+    with Listener(port, CLICK, session=Session.KEPT, client_id="away"):
+        pass
+    with Listener(port) as sender:
+        for number in range(50):
+            sender.publish(CLICK, json.dumps(number))
+    with Listener(port, CLICK, session=Session.KEPT, client_id="away") as back:
+        messages = [back.next() for _ in range(50)]
+    assert [json.loads(m.payload) for m in messages] == list(range(50))
+    assert not any(m.retained for m in messages)
+
+
+def test_listening_beyond_loopback_is_refused_with_the_mend(start: Start) -> None:
+    program = start("broker", "--port", "0", IOT_BUTTON_BROKER_HOST="0.0.0.0")
+    assert program.end() == 2
+    assert "beyond loopback" in program.said[0]
+    assert "--broker mqtts://HOST:PORT" in program.said[1]
+
+
+def test_a_broker_that_runs_elsewhere_is_not_started(start: Start) -> None:
+    program = start("broker", "--broker", "mqtt://127.0.0.1:1")
+    assert program.end() == 1
+    assert "nothing to start" in program.said[0]
+
+
+def test_mosquitto_killed_under_us_ends_the_broker_with_a_reason(mosquitto: Program) -> None:
+    children = Path(f"/proc/{mosquitto.process.pid}/task/{mosquitto.process.pid}/children")
+    child = int(eventually(lambda: children.read_text().split(), what="mosquitto's process")[0])
+    os.kill(child, signal.SIGKILL)
+    assert mosquitto.end() == 1
+    assert "mosquitto ended by itself" in "\n".join(mosquitto.said)

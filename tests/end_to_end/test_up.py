@@ -1,0 +1,142 @@
+"""`iot-button up`: one command, and a stop that stops."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from tests.conftest import Start
+from tests.end_to_end.conftest import FREE_PORTS, Up, children, is_alive
+from tests.support import Program, eventually, is_listening, require_program
+
+PORTS = ("mqtt", "websocket", "dashboard")
+
+
+def press(start: Start, program: Program) -> None:
+    pressed = start("press", "--broker", program.address("mqtt"))
+    assert pressed.end() == 0, pressed.said
+    assert json.loads(pressed.printed[0])["serialNumber"] == "BUTTON-1"
+
+
+def test_one_ready_line_has_every_address_and_a_press_is_processed(up: Up, start: Start) -> None:
+    program = up()
+    ready = [line for line in program.said if line.startswith("ready")]
+    assert len(ready) == 1
+    assert all(is_listening(program.port(name)) for name in PORTS)
+    press(start, program)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_it_stops_within_5_seconds_and_leaves_no_process_and_no_port(
+    up: Up, number: signal.Signals, status: int
+) -> None:
+    program = up("--simulate", "3", "--rate", "50")
+    parts = children(program.process.pid)
+    assert set(parts) == {"broker", "functions", "dashboard", "simulate"}
+    ports = [program.port(name) for name in PORTS]
+    program.send(number)
+    assert program.end(deadline=5.0) == status
+    assert not any(map(is_alive, parts.values()))
+    assert not any(map(is_listening, ports))
+    assert not any("Traceback" in line for line in program.said)
+
+
+def test_no_part_outlives_it_when_it_is_killed(up: Up) -> None:
+    program = up("--simulate", "3")
+    parts = children(program.process.pid)
+    program.send(signal.SIGKILL)
+    program.end()
+    eventually(lambda: not any(map(is_alive, parts.values())), what="the parts end by themselves")
+
+
+@pytest.mark.parametrize("part", ["broker", "functions", "dashboard"])
+def test_a_part_that_is_killed_is_started_again_on_the_same_port(
+    up: Up, start: Start, part: str
+) -> None:
+    program = up()
+    killed = children(program.process.pid)[part]
+    os.kill(killed, signal.SIGKILL)
+    program.wait_for(f"^{part} ended \\(killed by SIGKILL\\); starting it again in")
+    program.wait_for(f"^{part} is ready again")
+    assert children(program.process.pid)[part] != killed
+    assert all(is_listening(program.port(name)) for name in PORTS)
+    if part == "broker":
+        # The others come back to it within their reconnect delay.
+        eventually(lambda: _presses(start, program), what="a press is processed again")
+    else:
+        press(start, program)
+
+
+def _presses(start: Start, program: Program) -> bool:
+    return start("press", "--timeout", "1", "--broker", program.address("mqtt")).end() == 0
+
+
+def test_a_part_that_dies_again_and_again_is_waited_for_longer_and_longer(up: Up) -> None:
+    program = up("--no-dashboard")
+    for delay in ("0.2", "0.4", "0.8"):
+        os.kill(
+            eventually(
+                lambda: children(program.process.pid).get("functions"), what="functions runs"
+            ),
+            signal.SIGKILL,
+        )
+        program.wait_for(f"^functions ended .* in {delay} s")
+
+
+def test_a_taken_port_stops_everything_and_says_what_to_do(up: Up, start: Start) -> None:
+    port = str(up("--no-dashboard").port("mqtt"))
+    second = start("up", *FREE_PORTS, "--port", port)
+    assert second.end() == 1
+    words = "\n".join(second.said)
+    assert f"port {port} on 127.0.0.1 is taken by another program" in words
+    assert f"--broker mqtt://127.0.0.1:{port}" in words
+    assert second.said[-1] == "iot-button: broker did not start; its reason is above"
+
+
+def test_a_taken_dashboard_port_takes_the_other_parts_down_again(up: Up, start: Start) -> None:
+    port = str(up().port("dashboard"))
+    second = start("up", *FREE_PORTS, "--dashboard-port", port)
+    assert second.end() == 1
+    assert f"port {port} on 127.0.0.1 is taken" in "\n".join(second.said)
+    assert children(second.process.pid) == {}
+
+
+def test_a_broker_that_runs_already_is_used_and_left_running(
+    broker: Program, up: Up, start: Start
+) -> None:
+    program = up("--broker", broker.address("mqtt"))
+    assert set(children(program.process.pid)) == {"functions", "dashboard"}
+    assert program.address("mqtt") == broker.address("mqtt")
+    press(start, program)
+    assert program.stop() == 0
+    assert is_listening(broker.port("mqtt"))
+
+
+def test_mosquitto_is_run_and_stopped_with_it(up: Up, start: Start) -> None:
+    require_program("mosquitto", "mosquitto")
+    program = up("--broker", "mosquitto")
+    press(start, program)
+    port = program.port("mqtt")
+    os.kill(children(program.process.pid)["broker"], signal.SIGKILL)
+    program.wait_for("^broker is ready again")
+    assert is_listening(port)
+    assert program.stop() == 0
+    assert not is_listening(port)
+
+
+def test_without_a_dashboard_none_is_started(up: Up) -> None:
+    program = up("--no-dashboard")
+    assert "dashboard" not in program.wait_for("^ready up.*")[0]
+
+
+def test_a_broken_settings_file_is_one_error(start: Start) -> None:
+    program = start("up", IOT_BUTTON_BROKER_PORT="eighteen")
+    assert program.end() == 2
+    assert "IOT_BUTTON_BROKER_PORT" in program.said[0]
+    assert "'eighteen'" in program.said[0]
+
+
+def test_verbose_reaches_the_parts(up: Up) -> None:
+    program = up("--no-dashboard", "--verbose")
+    program.wait_for("^broker: .* DEBUG ")

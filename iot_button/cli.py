@@ -58,7 +58,8 @@ def root() -> None:
 def main() -> None:
     """Run the command line. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     try:
-        sys.exit(root.main(prog_name="iot-button", standalone_mode=False))  # a number after ctx.exit(), otherwise None
+        status = root.main(prog_name="iot-button", standalone_mode=False)
+        sys.exit(status)  # a number after ctx.exit(), otherwise None
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 RECONNECT_SOONEST = 0.2
 RECONNECT_LATEST = 5.0
 STOP_TIMEOUT = 1.0
+CONNECT_TIMEOUT = 3.0  # nothing interrupts an attempt, and a stop may take 5 s in all
 _REFUSED = 0x80  # SUBACK's failure code, MQTT 3.1.1 section 3.9.3
 
 
@@ -187,10 +188,9 @@ class Connection:
             # The PUBACK can be here before publish() has returned to us.
             early = packet_id in self._early_acknowledgements
             self._early_acknowledgements.discard(packet_id)
-            if not early:
-                self._outstanding[packet_id] = acknowledged
+            self._outstanding[packet_id] = acknowledged
         if early:
-            self._guarded(acknowledged)()
+            self._guarded(self._finish)(packet_id, acknowledged)
 
     @property
     def outstanding(self) -> int:
@@ -198,7 +198,7 @@ class Connection:
         return len(self._outstanding)
 
     def drain(self, timeout: float) -> None:
-        """Wait until the broker has acknowledged all that we published.
+        """Wait until all that we published is acknowledged, and its callbacks have returned.
 
         Raises:
             StopTimeoutError: when some are still outstanding after `timeout` seconds.
@@ -225,6 +225,7 @@ class Connection:
             manual_ack=acknowledge_by_hand,
         )
         self._set_account(client)
+        client.connect_timeout = CONNECT_TIMEOUT
         # Not all clients of a broker that comes back should come back in the same moment.
         soonest = RECONNECT_SOONEST * random.uniform(0.75, 1.5)  # noqa: S311 - jitter, no secret
         client.reconnect_delay_set(soonest, RECONNECT_LATEST)  # type: ignore[arg-type]  # takes floats
@@ -345,13 +346,21 @@ class Connection:
         self, _client: paho.Client, _data: object, mid: int, _reason: object, _more: object
     ) -> None:
         with self._outstanding_lock:
-            acknowledged = self._outstanding.pop(mid, None)
+            acknowledged = self._outstanding.get(mid)
             if acknowledged is None:
                 self._early_acknowledgements.add(mid)
-            elif not self._outstanding:
-                self._all_acknowledged.notify_all()
         if acknowledged is not None:
+            self._finish(mid, acknowledged)
+
+    def _finish(self, packet_id: int, acknowledged: Callable[[], None]) -> None:
+        try:
             acknowledged()
+        finally:
+            # Not before: `drain` waits for what the callbacks do, their own publishes included.
+            with self._outstanding_lock:
+                del self._outstanding[packet_id]
+                if not self._outstanding:
+                    self._all_acknowledged.notify_all()
 
     def _received(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         if self._on_message is None:

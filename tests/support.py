@@ -66,12 +66,18 @@ def is_listening(port: int) -> bool:
 class Program:
     """An `iot-button` child process, its output read as it comes."""
 
-    def __init__(self, *arguments: str, environment: Mapping[str, str], directory: Path) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environment: Mapping[str, str],
+        directory: Path,
+        python: str = sys.executable,
+    ) -> None:
         self.arguments = arguments
         self.said: list[str] = []
         self.printed: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "iot_button", *arguments],
+            [python, "-m", "iot_button", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -68,6 +68,11 @@ def test_a_part_that_is_killed_is_started_again_on_the_same_port(
         press(start, program)
 
 
+def _running_functions(program: Program) -> dict[str, int]:
+    parts = children(program.process.pid)
+    return parts if "functions" in parts else {}
+
+
 def _presses(start: Start, program: Program) -> bool:
     return start("press", "--timeout", "1", "--broker", program.address("mqtt")).end() == 0
 
@@ -75,12 +80,8 @@ def _presses(start: Start, program: Program) -> bool:
 def test_a_part_that_dies_again_and_again_is_waited_for_longer_and_longer(up: Up) -> None:
     program = up("--no-dashboard")
     for delay in ("0.2", "0.4", "0.8"):
-        os.kill(
-            eventually(
-                lambda: children(program.process.pid).get("functions"), what="functions runs"
-            ),
-            signal.SIGKILL,
-        )
+        parts = eventually(lambda: _running_functions(program), what="functions runs")
+        os.kill(parts["functions"], signal.SIGKILL)
         program.wait_for(f"^functions ended .* in {delay} s")
 
 

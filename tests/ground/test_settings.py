@@ -1,0 +1,328 @@
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from iot_button.errors import SettingError
+from iot_button.settings import BrokerAddress, Settings, as_environment, is_loopback, load
+
+SECRET = "hunter2/#@x"
+
+
+@pytest.fixture(autouse=True)
+def own_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No iot-button.toml of the developer's is read."""
+    monkeypatch.chdir(tmp_path)
+
+
+def load_with(environ: Mapping[str, str] | None = None, **broker: Any) -> Settings:
+    return load(environ=environ or {}, options={"broker": broker})
+
+
+def refusal(
+    *, config: Path | None = None, environ: Mapping[str, str] | None = None, **sections: Any
+) -> SettingError:
+    with pytest.raises(SettingError) as caught:
+        load(config=config, environ=environ or {}, options=sections)
+    assert caught.value.exit_status == 2
+    return caught.value
+
+
+def write(text: str) -> Path:
+    path = Path("settings.toml")
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_without_any_setting_everything_is_on_loopback_at_the_contracts_ports() -> None:
+    settings = load(environ={})
+    assert (settings.broker.use, settings.broker.host) == ("amqtt", "127.0.0.1")
+    assert (settings.broker.port, settings.broker.websocket_port) == (1883, 9001)
+    assert (settings.dashboard.host, settings.dashboard.port) == ("127.0.0.1", 8080)
+    assert settings.topic_names.processed == "iotprocessed"
+
+
+def test_command_line_beats_environment_beats_file_beats_defaults() -> None:
+    config = write("[broker]\nport = 2001\nwebsocket_port = 2001\n[dashboard]\nport = 2001\n")
+    settings = load(
+        config=config,
+        environ={"IOT_BUTTON_BROKER_PORT": "2002", "IOT_BUTTON_BROKER_WEBSOCKET_PORT": "2002"},
+        options={"broker": {"port": 2003}},
+    )
+    assert settings.dashboard.port == 2001
+    assert settings.broker.websocket_port == 2002
+    assert settings.broker.port == 2003
+    assert settings.broker.host == "127.0.0.1"
+
+
+def test_the_file_in_the_working_directory_is_read_unasked() -> None:
+    Path("iot-button.toml").write_text('state_dir = "/s"\n[topics]\nprefix = "home"\n')
+    settings = load(environ={})
+    assert settings.state_dir == "/s"
+    assert settings.topic_names.processed == "home/iotprocessed"
+
+
+def test_a_named_file_is_read_instead_of_the_one_in_the_working_directory() -> None:
+    Path("iot-button.toml").write_text("[broker]\nport = 1\n")
+    assert load(config=write("[dashboard]\nport = 2\n"), environ={}).broker.port == 1883
+
+
+def test_a_named_file_that_is_missing_is_an_error_that_names_it() -> None:
+    error = refusal(config=Path("nowhere.toml"))
+    assert error.key == "config"
+    assert "nowhere.toml" in error.problem
+
+
+@pytest.mark.parametrize("text", [b"port = ", b"[broker\n", b"\xff\xfe", b"a = 1\na = 2\n"])
+def test_a_broken_file_is_an_error_that_names_it(text: bytes) -> None:
+    path = Path("broken.toml")
+    path.write_bytes(text)
+    error = refusal(config=path)
+    assert error.key == "config"
+    assert "broken.toml" in error.problem
+
+
+def test_a_folder_in_place_of_a_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    assert str(tmp_path) in refusal(config=tmp_path).problem
+
+
+def test_an_unknown_setting_in_the_file_is_named_with_its_source_and_a_suggestion() -> None:
+    error = refusal(config=write("[broker]\nprot = 1\n"))
+    assert error.key == "broker.prot"
+    assert "settings.toml" in error.problem
+    assert "broker.port" in error.mend
+
+
+def test_an_unknown_variable_is_named_with_a_suggestion() -> None:
+    error = refusal(environ={"IOT_BUTTON_DASHBOARD_PROT": "1"})
+    assert "IOT_BUTTON_DASHBOARD_PROT" in error.problem
+    assert "dashboard.port" in error.mend
+
+
+def test_an_unknown_setting_like_no_other_is_answered_with_all_there_are() -> None:
+    error = refusal(environ={"IOT_BUTTON_ZZZ": "1"})
+    for name in ("state_dir", "broker.ca_file", "topics.prefix", "functions.client_id"):
+        assert name in error.mend
+
+
+@pytest.mark.parametrize("text", ["broker = 5\n", "[broker.port]\nx = 1\n", "[state_dir]\nx = 1\n"])
+def test_a_file_of_another_shape_is_an_error_that_names_the_file(text: str) -> None:
+    assert "settings.toml" in refusal(config=write(text)).problem
+
+
+@pytest.mark.parametrize("value", ["many", "", "65536", "-1", "1.5", " "])
+def test_a_bad_value_is_named_with_setting_value_and_source(value: str) -> None:
+    error = refusal(environ={"IOT_BUTTON_BROKER_PORT": value})
+    assert error.key == "broker.port"
+    for part in ("IOT_BUTTON_BROKER_PORT", "broker.port", repr(value)):
+        assert part in error.problem
+
+
+def test_a_bad_value_in_the_file_names_the_file() -> None:
+    error = refusal(config=write('[dashboard]\nport = "no"\n'))
+    assert "settings.toml: dashboard.port = 'no'" in error.problem
+
+
+@pytest.mark.parametrize(
+    ("environ", "key"),
+    [
+        ({"IOT_BUTTON_BROKER_USE": "rabbit"}, "broker.use"),
+        ({"IOT_BUTTON_BROKER_USE": "tcp://h"}, "broker.use"),
+        ({"IOT_BUTTON_TOPICS_PREFIX": "a/#"}, "topics.prefix"),
+        ({"IOT_BUTTON_DASHBOARD_HOST": "0.0.0.0"}, "dashboard.host"),
+        ({"IOT_BUTTON_FUNCTIONS_CLIENT_ID": ""}, "functions.client_id"),
+    ],
+)
+def test_a_value_that_only_its_meaning_forbids_names_its_source_too(
+    environ: dict[str, str], key: str
+) -> None:
+    error = refusal(environ=environ)
+    assert error.key == key
+    assert next(iter(environ)) in error.problem
+    assert repr(next(iter(environ.values()))) in error.problem
+
+
+def test_a_bad_value_from_the_command_line_names_the_option_as_it_is_typed() -> None:
+    assert "--websocket-port" in refusal(broker={"websocket_port": "x"}).problem
+    assert "--broker" in refusal(broker={"use": "rabbit"}).problem
+
+
+def test_a_password_of_the_wrong_type_is_not_shown() -> None:
+    error = refusal(config=write(f'[broker]\npassword = ["{SECRET}"]\n'))
+    assert error.key == "broker.password"
+    assert SECRET not in str(error)
+
+
+def test_state_is_kept_under_xdg_state_home() -> None:
+    assert load(environ={"XDG_STATE_HOME": "/x"}).state_dir == "/x/iot-button"
+
+
+@pytest.mark.parametrize("environ", [{}, {"XDG_STATE_HOME": ""}])
+def test_without_xdg_state_home_state_is_kept_in_the_home(environ: dict[str, str]) -> None:
+    assert load(environ=environ).state_dir == str(Path.home() / ".local/state/iot-button")
+
+
+def test_the_state_directory_may_begin_with_a_tilde() -> None:
+    assert load(config=write('state_dir = "~/iot"\n'), environ={}).state_dir == str(
+        Path.home() / "iot"
+    )
+
+
+def test_an_empty_state_directory_is_refused() -> None:
+    assert refusal(environ={"IOT_BUTTON_STATE_DIR": ""}).key == "state_dir"
+
+
+def test_the_state_directory_is_set_by_every_source() -> None:
+    assert load(environ={"IOT_BUTTON_STATE_DIR": "/e"}).state_dir == "/e"
+    layer = {"": {"state_dir": "/c"}}
+    assert load(environ={"IOT_BUTTON_STATE_DIR": "/e"}, options=layer).state_dir == "/c"
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", ()),
+        ("http://a", ("http://a",)),
+        ("http://a, https://b:1,", ("http://a", "https://b:1")),
+    ],
+)
+def test_origins_in_the_environment_are_separated_by_commas(
+    text: str, origins: tuple[str, ...]
+) -> None:
+    environ = {"IOT_BUTTON_BROKER_WEBSOCKET_ORIGINS": text}
+    assert load(environ=environ).broker.websocket_origins == origins
+
+
+@pytest.mark.parametrize("empty", ["IOT_BUTTON_TOPICS_PREFIX", "IOT_BUTTON_BROKER_USERNAME"])
+def test_an_empty_text_in_the_environment_is_an_empty_text(empty: str) -> None:
+    settings = load(environ={empty: ""})
+    assert "" in (settings.topics.prefix, settings.broker.username)
+
+
+def test_variables_of_others_are_left_alone() -> None:
+    environ = {"IOT_BUTTONS_X": "1", "BROKER_PORT": "1", "iot_button_x": "1"}
+    assert load(environ=environ) == load(environ={})
+
+
+@pytest.mark.parametrize(
+    ("use", "host", "port", "tls"),
+    [
+        ("mqtt://example.org", "example.org", 1883, False),
+        ("mqtts://example.org", "example.org", 8883, True),
+        ("mqtt://example.org:99", "example.org", 99, False),
+        ("mqtts://example.org:99/", "example.org", 99, True),
+        ("MQTTS://Example.org", "example.org", 8883, True),
+        ("mqtt://[::1]:99", "::1", 99, False),
+        ("mqtt://192.0.2.1", "192.0.2.1", 1883, False),
+    ],
+)
+def test_a_brokers_address_is_read(use: str, host: str, port: int, *, tls: bool) -> None:
+    broker = load_with(use=use).broker
+    assert broker.is_external
+    assert broker.address == BrokerAddress(host=host, port=port, tls=tls)
+
+
+def test_an_address_is_shown_as_it_would_be_typed_and_without_the_account() -> None:
+    assert str(load_with(use="mqtts://u:p@[::1]").broker.address) == "mqtts://[::1]:8883"
+    assert str(load_with().broker.address) == "mqtt://127.0.0.1:1883"
+
+
+def test_an_account_in_the_address_is_percent_decoded() -> None:
+    address = load_with(use="mqtt://us%40er:p%2F%3A%25@h").broker.address
+    assert (address.username, address.password) == ("us@er", "p/:%")
+
+
+def test_the_account_of_the_address_beats_the_one_of_the_settings() -> None:
+    settings = load_with(use="mqtt://a:b@h", username="c", password="d")
+    assert (settings.broker.address.username, settings.broker.address.password) == ("a", "b")
+
+
+def test_an_account_and_a_ca_of_the_settings_reach_the_address() -> None:
+    environ = {"IOT_BUTTON_BROKER_USERNAME": "c", "IOT_BUTTON_BROKER_PASSWORD": "null"}
+    address = load_with(environ, use="mqtts://h", ca_file="/ca.pem").broker.address
+    assert (address.username, address.password, address.ca_file) == ("c", "null", "/ca.pem")
+
+
+def test_our_own_broker_is_reached_where_it_listens() -> None:
+    settings = load_with(use="mosquitto", port=99)
+    assert not settings.broker.is_external
+    assert settings.broker.address == BrokerAddress(host="127.0.0.1", port=99)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        f"mqtt://user:{SECRET}@host",
+        f"mqtt:user:{SECRET}@host",
+        f"user:{SECRET}@host:1883",
+        "http://user:hunter2@host",
+        "mqtt://user:hunter2@host:99999",
+        "mqtt://user:hunter2@host:0",
+        "mqtt://user:hunter2@host:x",
+        "mqtt://user:hunter2@",
+        "mqtt://user:hunter2@host/path",
+        "mqtt://user:hunter2@host?x=1",
+        "mqtt://user:hunter2@[::1",
+        "mqtt://user:hunter2@a..b",
+        f"mqtt://user:hunter2@{'x' * 64}.org",
+        "mqtt://",
+        "://",
+    ],
+)
+def test_a_bad_address_is_refused_and_its_account_is_not_shown(use: str) -> None:
+    error = refusal(broker={"use": use})
+    assert error.key == "broker.use"
+    assert "mqtt://HOST:PORT" in error.mend
+    assert "user" not in error.problem
+    assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "", "localhost.x"])
+@pytest.mark.parametrize("section", ["broker", "dashboard"])
+def test_listening_beyond_loopback_is_refused_with_a_way_out(section: str, host: str) -> None:
+    layer: dict[str, Any] = {section: {"host": host}}
+    error = refusal(**layer)
+    assert error.key == f"{section}.host"
+    assert repr(host) in error.problem
+    assert "--broker mqtts://HOST:PORT" in error.mend
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback_may_be_named_in_every_way(host: str) -> None:
+    assert is_loopback(host)
+    assert load_with(host=host).broker.host == host
+
+
+def test_port_0_may_be_set_everywhere() -> None:
+    settings = load(environ={"IOT_BUTTON_BROKER_PORT": "0", "IOT_BUTTON_DASHBOARD_PORT": "0"})
+    assert (settings.broker.port, settings.dashboard.port) == (0, 0)
+
+
+def test_settings_cross_an_environment_unchanged() -> None:
+    settings = load(
+        environ={},
+        options={
+            "": {"state_dir": "/s"},
+            "broker": {
+                "use": "mqtts://u:p@h:1",
+                "websocket_origins": ("http://a", "http://b"),
+                "password": " x,y ",
+            },
+            "topics": {"prefix": "a/b"},
+        },
+    )
+    assert load(environ=as_environment(settings)) == settings
+
+
+def test_every_setting_has_a_variable() -> None:
+    fields = {
+        f"IOT_BUTTON_{section.name}_{field.name}".upper()
+        for section in msgspec.structs.fields(Settings)
+        if inspect.isclass(section.type) and issubclass(section.type, msgspec.Struct)
+        for field in msgspec.structs.fields(section.type)
+    }
+    settings = load_with(username="u", password="p", ca_file="c")
+    assert set(as_environment(settings)) == fields | {"IOT_BUTTON_STATE_DIR"}

@@ -26,12 +26,8 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from iot_button.errors import (
-    BrokerUnreachableError,
-    IotButtonError,
-    SettingError,
-    StopTimeoutError,
-)
+from iot_button.errors import BrokerUnreachableError, IotButtonError, SettingError
+from iot_button.outstanding import Outstanding
 from iot_button.settings import BrokerAddress
 
 log = logging.getLogger(__name__)
@@ -114,12 +110,7 @@ class Connection:
         self._socket_closed = threading.Event()
         self._problem = "no answer"
         self._connection_number = 0
-        self._outstanding: dict[int, Callable[[], None]] = {}
-        self._early_acknowledgements: set[int] = set()
-        # Guards the two above alone; never held while paho is called: paho calls `on_publish` with
-        # its own lock held, and a lock of ours around both would deadlock.
-        self._outstanding_lock = threading.Lock()
-        self._all_acknowledged = threading.Condition(self._outstanding_lock)
+        self._outstanding = Outstanding()
         self._client = self._new_client(acknowledge_by_hand=acknowledge_by_hand)
 
     def __enter__(self) -> Self:
@@ -171,7 +162,10 @@ class Connection:
         qos: int = 1,
         on_acknowledged: Callable[[], None] | None = None,
     ) -> None:
-        """Publish, never retained. While disconnected the message waits in memory, in order.
+        """Publish, never retained. While disconnected the message waits in memory.
+
+        Waiting messages are sent in order, but what is published in the very moment of connecting
+        can go ahead of them.
 
         `on_acknowledged` is called once, when the broker has acknowledged the message (PUBACK): on
         the connection's thread, or from here when the broker was quicker than this method.
@@ -179,18 +173,10 @@ class Connection:
         Raises:
             IotButtonError: when 65,535 messages wait already; MQTT has no more packet ids.
         """
-        acknowledged = on_acknowledged or _nothing
         information = self._client.publish(topic, payload, qos)
         if information.rc == paho.MQTT_ERR_QUEUE_SIZE:
             raise IotButtonError(f"{self.outstanding} messages wait for {self.address} already")
-        packet_id = information.mid
-        with self._outstanding_lock:
-            # The PUBACK can be here before publish() has returned to us.
-            early = packet_id in self._early_acknowledgements
-            self._early_acknowledgements.discard(packet_id)
-            self._outstanding[packet_id] = acknowledged
-        if early:
-            self._guarded(self._finish)(packet_id, acknowledged)
+        self._outstanding.add(information.mid, on_acknowledged or _nothing)
 
     @property
     def outstanding(self) -> int:
@@ -203,9 +189,7 @@ class Connection:
         Raises:
             StopTimeoutError: when some are still outstanding after `timeout` seconds.
         """
-        with self._all_acknowledged:
-            if not self._all_acknowledged.wait_for(lambda: not self._outstanding, timeout):
-                raise StopTimeoutError(f"sending {len(self._outstanding)} messages", timeout)
+        self._outstanding.wait(timeout)
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Acknowledge a message to the broker, or do nothing where its connection is gone.
@@ -345,22 +329,7 @@ class Connection:
     def _published(
         self, _client: paho.Client, _data: object, mid: int, _reason: object, _more: object
     ) -> None:
-        with self._outstanding_lock:
-            acknowledged = self._outstanding.get(mid)
-            if acknowledged is None:
-                self._early_acknowledgements.add(mid)
-        if acknowledged is not None:
-            self._finish(mid, acknowledged)
-
-    def _finish(self, packet_id: int, acknowledged: Callable[[], None]) -> None:
-        try:
-            acknowledged()
-        finally:
-            # Not before: `drain` waits for what the callbacks do, their own publishes included.
-            with self._outstanding_lock:
-                del self._outstanding[packet_id]
-                if not self._outstanding:
-                    self._all_acknowledged.notify_all()
+        self._outstanding.acknowledged(mid)
 
     def _received(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         if self._on_message is None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from iot_button import settings as settings_module
+from iot_button.configuration import load
 from iot_button.console import start_logging
 
 Command = Callable[..., None]
@@ -41,9 +41,7 @@ def takes_settings(command: Command) -> Command:
                 options.setdefault(section, {})[key] = value
         if state_dir is not None:
             options[""] = {"state_dir": state_dir}
-        command(
-            settings_module.load(config=config, environ=os.environ, options=options), **parameters
-        )
+        command(load(config=config, environ=os.environ, options=options), **parameters)
 
     for option in (
         click.option("-v", "--verbose", is_flag=True, help="Say more about what happens."),

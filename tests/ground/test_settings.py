@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from iot_button.configuration import load
 from iot_button.errors import SettingError
-from iot_button.settings import BrokerAddress, Settings, as_environment, is_loopback, load
+from iot_button.settings import BrokerAddress, Settings, as_environment, is_loopback
 
 SECRET = "hunter2/#@x"
 

@@ -1,0 +1,170 @@
+"""Reading the settings: defaults < TOML file < environment < command line.
+
+An error names the setting, its value, and where the value came from.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from iot_button.errors import SettingError
+from iot_button.settings import ENVIRONMENT_PREFIX, Settings, is_loopback, known_names
+
+DEFAULT_FILE = "iot-button.toml"
+
+Layer = Mapping[str, Mapping[str, Any]]
+"""Values by section and key; the section of a setting that stands alone is the empty string."""
+
+
+def load(
+    *, config: Path | None = None, environ: Mapping[str, str], options: Layer | None = None
+) -> Settings:
+    """Read the settings from every place that may hold some.
+
+    Args:
+        config: the file to read; None: `iot-button.toml` in the working directory, if there is one.
+        environ: the process environment (`IOT_BUTTON_<SECTION>_<KEY>`, and `XDG_STATE_HOME`).
+        options: what the command line says, by section and key.
+
+    Raises:
+        SettingError: for a file that cannot be read, an unknown setting, or a value it cannot have.
+    """
+    values: dict[str, Any] = {"state_dir": str(_default_state_dir(environ))}
+    sources: dict[str, tuple[str, Any]] = {}
+    for source, section, key, value in (
+        *_from_file(config),
+        *_from_environment(environ),
+        *((_option(k), s, k, v) for s, k, v in _flatten(options or {})),
+    ):
+        name = _checked_name(source, section, key)
+        sources[name] = (source, value)
+        (values.setdefault(section, {}) if section else values)[key] = value
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise _explained(error, sources) from error
+    try:
+        _check(settings)
+    except SettingError as error:
+        source = sources[error.key][0]
+        raise SettingError(error.key, f"{source}: {error.problem}", mend=error.mend) from None
+    return msgspec.structs.replace(
+        settings, state_dir=str(Path(settings.state_dir).expanduser().absolute())
+    )
+
+
+def _option(key: str) -> str:
+    return "--broker" if key == "use" else f"--{key.replace('_', '-')}"
+
+
+def _from_file(config: Path | None) -> Iterator[tuple[str, str, str, Any]]:
+    path = config or Path(DEFAULT_FILE)
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if config is None:
+            return
+        raise SettingError("config", f"there is no settings file {path}") from None
+    except (OSError, ValueError) as error:
+        raise SettingError("config", f"the settings file {path} cannot be read: {error}") from error
+    layer = {k: v if isinstance(v, dict) else {k: v} for k, v in document.items()}
+    for section, key, value in _flatten(layer):
+        yield str(path), "" if document[section] is value else section, key, value
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str, Any]]:
+    sections = [field.name for field in msgspec.structs.fields(Settings)]
+    for variable, value in environ.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        section = next((s for s in sections if name.startswith(f"{s}_") and name != s), "")
+        key = name.removeprefix(f"{section}_") if section else name
+        items = [item.strip() for item in value.split(",") if item.strip()]
+        yield variable, section, key, items if key == "websocket_origins" else value
+
+
+def _flatten(layer: Layer) -> Iterator[tuple[str, str, Any]]:
+    for section, values in layer.items():
+        for key, value in values.items():
+            yield section, key, value
+
+
+def _checked_name(source: str, section: str, key: str) -> str:
+    name = f"{section}.{key}" if section else key
+    known = known_names()
+    if name in known:
+        return name
+    close = difflib.get_close_matches(name, known, n=1)
+    mend = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+    raise SettingError(name, f"{source}: there is no setting {name}", mend=mend)
+
+
+def _explained(error: msgspec.ValidationError, sources: dict[str, tuple[str, Any]]) -> SettingError:
+    problem, _, where = str(error).partition(" - at `$.")
+    name = re.sub(r"\[.*", "", where.rstrip("`"))
+    source, value = sources.get(name, ("", None))
+    shown = "(hidden)" if name.endswith("password") else repr(value)
+    return SettingError(name, f"{source}: {name} = {shown} cannot be used: {problem}")
+
+
+def _check(settings: Settings) -> None:
+    """Check what types cannot say."""
+    settings.topic_names.click("")  # a bad prefix raises
+    use = settings.broker.use
+    if settings.broker.is_external:
+        _check_address(use)
+    elif use not in ("amqtt", "mosquitto"):
+        raise SettingError(
+            "broker.use",
+            f"the broker {_without_account(use)!r} is not known",
+            mend="use amqtt, mosquitto, or the address of one that runs: mqtt://HOST:PORT",
+        )
+    for name, host in (
+        ("broker.host", settings.broker.host),
+        ("dashboard.host", settings.dashboard.host),
+    ):
+        _check_loopback(name, host)
+
+
+def _check_address(use: str) -> None:
+    try:
+        url = urlsplit(use)
+        usable = url.scheme in ("mqtt", "mqtts") and bool(url.hostname) and url.port != 0
+        (url.hostname or "").encode("idna")  # a label too long or empty is a ValueError
+        usable = usable and not (url.path.strip("/") or url.query or url.fragment)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingError(
+            "broker.use",
+            f"{_without_account(use)!r} is no broker's address",
+            mend="write mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS",
+        )
+
+
+def _without_account(use: str) -> str:
+    """Cut whatever may be a password, also in an address that breaks the form of one."""
+    return re.sub(r"^([a-z]*://)?.*@", r"\1", use, flags=re.DOTALL | re.IGNORECASE)
+
+
+def _check_loopback(name: str, host: str) -> None:
+    if is_loopback(host):
+        return
+    raise SettingError(
+        name,
+        f"{name} = {host!r} is beyond loopback, where everyone on the network could press buttons",
+        mend="keep 127.0.0.1; to reach it from elsewhere, use a broker that has accounts "
+        "(--broker mqtts://HOST:PORT) or an SSH tunnel",
+    )
+
+
+def _default_state_dir(environ: Mapping[str, str]) -> Path:
+    base = environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "iot-button"

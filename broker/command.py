@@ -26,9 +26,15 @@ if TYPE_CHECKING:
     type=PORT,
     help="For MQTT over WebSocket; 0: any free one. [9001]",
 )
+@click.option(
+    "--hold-clicks",
+    is_flag=True,
+    help="Hold clicks for a function runtime that has not connected yet (amqtt only; mosquitto "
+    "holds them once it has been there). Without one, they fill the memory.",
+)
 @until_stdin_closes
 @takes_settings
-def command(settings: Settings, until_stdin_closes: bool) -> None:
+def command(settings: Settings, hold_clicks: bool, until_stdin_closes: bool) -> None:
     """Run the MQTT broker alone, on loopback, until Ctrl-C."""
     if settings.broker.is_external:
         raise IotButtonError(
@@ -42,7 +48,7 @@ def command(settings: Settings, until_stdin_closes: bool) -> None:
             failed = True
             lifetime.stop()
 
-        with _broker(settings, on_failure) as broker:
+        with _broker(settings, on_failure, hold_clicks=hold_clicks) as broker:
             say_ready(
                 "broker",
                 mqtt=f"mqtt://{broker.host}:{broker.port}",
@@ -54,7 +60,7 @@ def command(settings: Settings, until_stdin_closes: bool) -> None:
 
 
 def _broker(
-    settings: Settings, on_failure: Callable[[], None]
+    settings: Settings, on_failure: Callable[[], None], *, hold_clicks: bool
 ) -> AbstractContextManager["EmbeddedBroker | MosquittoBroker"]:
     # Only the one that runs is imported: amqtt is 85 ms and 15 MB.
     if settings.broker.use == "mosquitto":
@@ -74,5 +80,6 @@ def _broker(
         port=settings.broker.port,
         websocket_port=settings.broker.websocket_port,
         websocket_origins=settings.broker.websocket_origins,
+        hold={settings.functions.client_id: settings.topic_names.clicks} if hold_clicks else {},
         on_failure=on_failure,
     )

@@ -11,14 +11,16 @@ import importlib
 import logging
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter, WebSocketsWriter
+from amqtt.broker import BrokerContext
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
+from amqtt.mqtt.constants import QOS_1
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
@@ -42,6 +44,9 @@ class EmbeddedBroker:
         port: for MQTT; 0 picks a free one, and the attribute then holds it.
         websocket_port: for MQTT over WebSocket; likewise.
         websocket_origins: web origins whose pages may connect, beside loopback's own.
+        hold: topic filters by client id: messages for these clients are held from the start on,
+            as if they had been here and subscribed before. This broker forgets all at its end;
+            without this, what comes before its clients are back would be acknowledged and lost.
         on_failure: called, on the broker's thread, when the broker ends without being told to.
     """
 
@@ -52,12 +57,14 @@ class EmbeddedBroker:
         port: int,
         websocket_port: int,
         websocket_origins: Sequence[str] = (),
+        hold: Mapping[str, str] = MappingProxyType({}),
         on_failure: Callable[[], None] = lambda: None,
     ) -> None:
         self.host = host
         self.port = port
         self.websocket_port = websocket_port
         self._origins = frozenset(websocket_origins)
+        self._hold = hold
         self._on_failure = on_failure
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
         self._started = threading.Event()
@@ -120,6 +127,8 @@ class EmbeddedBroker:
     async def _serve(self, mqtt: socket.socket, websocket: socket.socket) -> None:
         router = Router(_configuration())
         await router.start()
+        for client_id, topic_filter in self._hold.items():
+            await BrokerContext(router).add_subscription(client_id, topic_filter, QOS_1)
         async with (
             await asyncio.start_server(functools.partial(self._on_stream, router), sock=mqtt),
             serve(

@@ -64,7 +64,7 @@ def _plans(
 ) -> Iterator[Plan]:
     """Yield the parts in the order of their start: each needs the ones before it."""
     if not settings.broker.is_external:
-        yield Plan("broker", ["broker"])
+        yield Plan("broker", ["broker", "--hold-clicks"])
     yield Plan("functions", ["functions"])
     if not no_dashboard:
         yield Plan("dashboard", ["dashboard"])

@@ -10,6 +10,7 @@ from tests.conftest import Start
 from tests.support import Listener, Program, eventually, is_listening
 
 CLICK = "iotbutton/G030JF055364XVRB"
+CLICK_FIELDS = {"serialNumber": "G030JF055364XVRB", "clickType": "SINGLE"}
 
 
 def test_ready_means_that_a_subscriber_can_connect(broker: Program) -> None:
@@ -85,6 +86,17 @@ def test_messages_for_a_session_that_is_away_come_later_in_order_and_not_retaine
         messages = [back.next() for _ in range(50)]
     assert [json.loads(m.payload) for m in messages] == list(range(50))
     assert not any(m.retained for m in messages)
+
+
+def test_clicks_are_held_for_a_function_that_has_never_been_there(start: Start) -> None:
+    broker = start("broker", "--port", "0", "--websocket-port", "0", "--hold-clicks")
+    port = broker.port("mqtt")
+    with Listener(port, "iotprocessed") as listener:
+        for number in range(20):
+            listener.publish(CLICK, json.dumps(CLICK_FIELDS | {"eventId": f"n{number}"}))
+        start("functions", "--broker", broker.address("mqtt")).wait_for("^ready")
+        events = [json.loads(listener.next().payload)["eventId"] for _ in range(20)]
+    assert events == [f"n{number}" for number in range(20)]
 
 
 def test_listening_beyond_loopback_is_refused_with_the_mend(start: Start) -> None:

@@ -1,0 +1,23 @@
+"""What people see: a live page of processed clicks, and a button on it to press."""
+
+from flask import Flask
+
+from dashboard import api, live, pages, security
+from dashboard.live import Hub
+from iot_button.mqtt import Connection
+from iot_button.settings import Settings
+
+MAX_REQUEST_BYTES = 4096
+"""A press is some 60 bytes; nothing else comes with a body."""
+
+
+def create_app(settings: Settings, *, hub: Hub, connection: Connection) -> Flask:
+    """Put the dashboard together: a blueprint per area, behind one set of security checks."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
+    app.config["SOCK_SERVER_OPTIONS"] = live.SOCK_SERVER_OPTIONS
+    security.protect(app, host=settings.dashboard.host)
+    app.register_blueprint(pages.blueprint)
+    app.register_blueprint(api.create_blueprint(connection, settings.topic_names))
+    app.register_blueprint(live.create_blueprint(hub))
+    return app

@@ -88,7 +88,6 @@ class Supervisor:
         self._options = options
         self._stop_timeout = stop_timeout
         self._parts: dict[str, _Part] = {}
-        # A SimpleQueue may be filled from a signal handler; a Queue may not.
         self._events: queue.SimpleQueue[_Ready | _Ended | _Stop] = queue.SimpleQueue()
         self._restarts: dict[str, float] = {}
 
@@ -104,7 +103,7 @@ class Supervisor:
         self._stop_all()
 
     def ask_to_stop(self) -> None:
-        """Make `start` and `watch` return. May be called from a signal handler."""
+        """Make `start` and `watch` return."""
         self._events.put(_Stop())
 
     def start(self, plan: Plan) -> Mapping[str, str] | None:

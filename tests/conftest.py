@@ -1,12 +1,23 @@
-"""Fixtures for all tests: a clean place to run in, programs that are stopped, two real brokers."""
+"""Fixtures for all tests: a clean place to run in, programs, two real brokers, a browser."""
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.support import Program, require_program
+from tests.support import DEADLINE, Program, require_program
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 Start = Callable[..., Program]
 
@@ -55,3 +66,32 @@ def broker(request: pytest.FixtureRequest) -> Program:
     """Each broker in turn."""
     program: Program = request.getfixturevalue(request.param)
     return program
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    chromium = require_program("chromium", "chromium")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+EXPECTED_NOISE = ("WebSocket connection to", "Failed to load resource", "net::ERR_")
+"""What Chromium itself writes to the console when a server is away, or refuses."""
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page whose console must stay empty: no script errors, no violated policy."""
+    said: list[str] = []
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        new_page = context.new_page()
+        new_page.set_default_timeout(DEADLINE * 1000)
+        new_page.on("console", lambda message: said.append(message.text))
+        new_page.on("pageerror", lambda error: said.append(str(error)))
+        new_page.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
+        yield new_page
+    unexpected = [line for line in said if not any(noise in line for noise in EXPECTED_NOISE)]
+    assert unexpected == []

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Start
-from tests.dashboard.conftest import browser, page  # noqa: F401 - fixtures
 from tests.support import Program
 
 FREE_PORTS = ("--port", "0", "--websocket-port", "0", "--dashboard-port", "0")

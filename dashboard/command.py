@@ -1,0 +1,64 @@
+"""`iot-button dashboard`: the web dashboard alone."""
+
+import time
+
+import click
+
+from dashboard import create_app
+from dashboard.history import History
+from dashboard.ingest import Ingest, connection_for
+from dashboard.live import MAX_CLIENTS, Hub
+from dashboard.server import listen, raise_descriptor_limit, serving, url
+from iot_button.console import say_ready
+from iot_button.lifetime import Lifetime
+from iot_button.mqtt import Connection
+from iot_button.options import PORT, takes_settings, until_stdin_closes
+from iot_button.settings import Settings
+
+START_TIMEOUT = 10.0
+"""Seconds that the broker has to answer at the start; later it may be away as long as it likes."""
+
+OTHER_DESCRIPTORS = 200
+"""What is kept free of watching browsers: for requests, for MQTT, for Python itself."""
+
+
+@click.command(name="dashboard", epilog="Example: iot-button dashboard --port 8081")
+@click.option(
+    "--port", "dashboard__port", type=PORT, help="Where the web page is; 0: any free port. [8080]"
+)
+@until_stdin_closes
+@takes_settings
+def command(settings: Settings, *, until_stdin_closes: bool) -> None:
+    """Run the web dashboard alone. It needs a broker that runs."""
+    with Lifetime(until_stdin_closes=until_stdin_closes) as lifetime:
+        run(settings, lifetime)
+
+
+def run(settings: Settings, lifetime: Lifetime) -> None:
+    """Run until the lifetime is over.
+
+    Raises:
+        PortTakenError: when another process listens on our port.
+        BrokerUnreachableError: when no broker answers within `START_TIMEOUT`.
+    """
+    spare = raise_descriptor_limit(MAX_CLIENTS + OTHER_DESCRIPTORS) - OTHER_DESCRIPTORS
+    hub = Hub(History(), max_clients=max(1, min(MAX_CLIENTS, spare)))
+    connection = connection_for(settings, hub, Ingest(hub))
+    with listen(settings.dashboard) as listener, connection:
+        _wait_ready(connection, lifetime)
+        if lifetime.is_over:
+            return
+        app = create_app(settings, hub=hub, connection=connection)
+        address = url(settings.dashboard, listener)
+        # Left from the inside out: browsers are told first, while their threads still run.
+        with serving(app, listener), hub:
+            say_ready("dashboard", dashboard=address)
+            lifetime.wait()
+
+
+def _wait_ready(connection: Connection, lifetime: Lifetime) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while not connection.is_ready and time.monotonic() < deadline and not lifetime.wait(0.05):
+        pass
+    if not lifetime.is_over:
+        connection.wait_ready(0)

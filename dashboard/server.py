@@ -1,0 +1,110 @@
+"""The web server: werkzeug's, in this process, a thread for each connection, and quiet."""
+
+import contextlib
+import errno
+import logging
+import resource
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from iot_button.errors import IotButtonError, PortTakenError
+from iot_button.settings import DashboardSettings
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted: after a restart all browsers come back at once."""
+
+REQUEST_TIMEOUT = 20.0
+_POLL_INTERVAL = 0.25
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Logs requests only with --verbose, and answers what is no HTTP without a trace.
+
+    `timeout`: seconds without a byte before a connection that asks for nothing is closed.
+    """
+
+    timeout = REQUEST_TIMEOUT
+    disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        """Answer one request."""
+        try:
+            self.make_environ()
+        except ValueError:  # urlsplit, for an address such as http://[
+            self.send_error(400)
+            return
+        super().run_wsgi()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log one answered request, for --verbose."""
+        log.debug("%r %s %s", self.requestline, code, size)
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
+        """Log what werkzeug has to say; only a failure of ours is loud."""
+        level = logging.ERROR if "Traceback" in message else logging.DEBUG
+        log.log(level, f"%s: {message}", type, *args)
+
+
+def listen(settings: DashboardSettings) -> socket.socket:
+    """Return a listening socket; connections wait in it until `serving`.
+
+    Raises:
+        PortTakenError: when another process listens there.
+        IotButtonError: when we cannot listen there for another reason.
+    """
+    host, port = settings.host, settings.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    mend = "choose another with --port or IOT_BUTTON_DASHBOARD_PORT; 0 picks a free one"
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTakenError(host, port, setting="dashboard.port", mend=mend) from error
+        problem = f"the dashboard cannot listen on {host}, port {port}: {error.strerror}"
+        raise IotButtonError(problem, mend=mend) from error
+
+
+def url(settings: DashboardSettings, listener: socket.socket) -> str:
+    """Return the address to open in a browser, with the real port."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{listener.getsockname()[1]}"
+
+
+def raise_descriptor_limit(wanted: int) -> int:
+    """Let this process have `wanted` descriptors, or as many as it may; return how many.
+
+    The usual soft limit of 1,024 is for programs that use `select`. With none left, a server
+    cannot even accept a connection to refuse it, and spins.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(soft, wanted) if soft != resource.RLIM_INFINITY else wanted
+
+
+@contextlib.contextmanager
+def serving(app: Flask, listener: socket.socket) -> Iterator[None]:
+    """Serve `app` on a listening socket until the end of the block, which closes the socket."""
+    host, port = listener.getsockname()[:2]
+    server: BaseWSGIServer = make_server(
+        host, port, app, threaded=True, request_handler=QuietHandler, fd=listener.fileno()
+    )
+    listener.close()
+    thread = threading.Thread(
+        target=server.serve_forever, args=(_POLL_INTERVAL,), name="web", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()

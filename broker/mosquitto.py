@@ -54,10 +54,11 @@ set_tcp_nodelay true
 # The default queue of 1,000 drops acknowledged messages of a client that is away or slow.
 max_queued_messages 0
 
-# Sessions and queued messages outlive the process; each change is on disk at once.
+# Sessions and waiting messages outlive the process, killed or not, but for those of the last
+# second or two. To save at each change instead (autosave_on_changes) writes the whole queue anew
+# for each message: with a function that is away, 500 clicks/s became 6 s late (measured).
 persistence true
 persistence_location {directory}/
-autosave_on_changes true
 autosave_interval 1
 
 log_dest stderr

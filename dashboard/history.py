@@ -24,6 +24,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `latency_ms`: from the click to its arrival here; None where the click does not say when it
     was, or says a moment that is still to come here: clocks differ.
+    `battery_highest`: the most millivolts that this button has shown since the dashboard started,
+    which tells what kind of battery it has; None where that is not known.
     """
 
     id: int
@@ -32,6 +34,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     serial_number: str
     click_type: str
     battery_millivolts: int | None
+    battery_highest: int | None
     ip_address: str
     title: str
     timestamp: str
@@ -55,7 +58,7 @@ class History:
         self._max_buttons = max_buttons
         self._rows: deque[Recorded] = deque()
         self._event_ids: set[str] = set()
-        self._buttons: set[str] = set()
+        self._highest: dict[str, int] = {}  # serial number -> battery; 0 without one
         self.last_id = 0
 
     def add(self, click: ProcessedClick, *, received_at: datetime) -> Recorded | None:
@@ -63,12 +66,17 @@ class History:
         event_id = _cut_optional(click.event_id)
         if event_id is not None and event_id in self._event_ids:
             return None
-        row = _row(self.last_id + 1, click, event_id=event_id, received_at=received_at)
+        highest = self._note_button(_cut(click.serial_number), click.battery_millivolts)
+        row = _row(
+            self.last_id + 1,
+            click,
+            event_id=event_id,
+            received_at=received_at,
+            battery_highest=highest,
+        )
         recorded = Recorded(row.id, event_id, _encode(row))
         self.last_id = row.id
         self._keep(recorded)
-        if len(self._buttons) < self._max_buttons:
-            self._buttons.add(row.serial_number)
         return recorded
 
     def latest(self, count: int) -> list[Recorded]:
@@ -85,12 +93,19 @@ class History:
     @property
     def buttons(self) -> int:
         """How many buttons have clicked, up to the bound."""
-        return len(self._buttons)
+        return len(self._highest)
 
     @property
     def has_more_buttons(self) -> bool:
         """Whether the bound is reached, so that there may be more buttons than counted."""
-        return len(self._buttons) >= self._max_buttons
+        return len(self._highest) >= self._max_buttons
+
+    def _note_button(self, serial_number: str, millivolts: int | None) -> int | None:
+        if serial_number not in self._highest and len(self._highest) >= self._max_buttons:
+            return None
+        highest = max(self._highest.get(serial_number, 0), millivolts or 0)
+        self._highest[serial_number] = highest
+        return highest or None
 
     def _keep(self, recorded: Recorded) -> None:
         self._rows.append(recorded)
@@ -128,7 +143,14 @@ class ClickRate:
         self._second = max(self._second, second)
 
 
-def _row(row_id: int, click: ProcessedClick, *, event_id: str | None, received_at: datetime) -> Row:
+def _row(
+    row_id: int,
+    click: ProcessedClick,
+    *,
+    event_id: str | None,
+    received_at: datetime,
+    battery_highest: int | None,
+) -> Row:
     return Row(
         id=row_id,
         received_at=format_instant(received_at),
@@ -136,6 +158,7 @@ def _row(row_id: int, click: ProcessedClick, *, event_id: str | None, received_a
         serial_number=_cut(click.serial_number),
         click_type=_cut(click.click_type),
         battery_millivolts=click.battery_millivolts,
+        battery_highest=battery_highest,
         ip_address=_cut(click.ip_address),
         title=_cut(click.title),
         timestamp=_cut(click.timestamp),

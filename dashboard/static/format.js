@@ -22,8 +22,8 @@ export function latency(milliseconds) {
 // What a full battery has, in millivolts: an AA cell as in the AWS IoT Button, 3.3 V, lithium, USB.
 const FULL = [1800, 3300, 4200, 5000];
 
-/** A battery's scale, guessed from its voltage, as clicks do not say what battery it is. */
-export function battery(millivolts) {
-  const full = FULL.find((voltage) => millivolts <= voltage) ?? millivolts;
+/** A battery's scale, guessed from the highest voltage it had: clicks do not say what it is. */
+export function battery(highest) {
+  const full = FULL.find((voltage) => highest <= voltage) ?? highest;
   return { full, low: full * 0.65 };
 }

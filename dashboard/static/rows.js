@@ -76,7 +76,7 @@ export class Rows {
     serial.title = click.serialNumber;
     type.firstElementChild.dataset.kind = click.clickType;
     type.firstElementChild.firstElementChild.textContent = click.clickType.toLowerCase();
-    showBattery(power, click.batteryMillivolts);
+    showBattery(power, click.batteryMillivolts, click.batteryHighest);
     address.firstElementChild.textContent = click.ipAddress;
     address.title = click.ipAddress;
     took.textContent = click.latencyMs === null ? "–" : latency(click.latencyMs);
@@ -108,13 +108,13 @@ export class Rows {
   }
 }
 
-function showBattery(cell, millivolts) {
+function showBattery(cell, millivolts, highest) {
   const [meter, words] = cell.children;
   cell.classList.toggle("unknown", millivolts === null);
   meter.hidden = millivolts === null;
   words.textContent = millivolts === null ? "–" : `${(millivolts / 1000).toFixed(2)} V`;
   if (millivolts === null) return;
-  const { full, low } = battery(millivolts);
+  const { full, low } = battery(highest ?? millivolts);
   meter.max = full;
   meter.low = low;
   meter.optimum = full;

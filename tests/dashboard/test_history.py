@@ -92,3 +92,13 @@ def test_the_rate_counts_the_last_sixty_seconds(moments: list[float], later: flo
         rate.add(moment)
     now = max([later, *moments])
     assert rate.per_minute(now) == sum(int(now) - int(moment) < 60 for moment in moments)
+
+
+def test_a_row_tells_the_highest_voltage_of_its_button_and_of_no_other() -> None:
+    history = History()
+    voltages = [("A", "3000mV"), ("B", "1716mV"), ("A", "1750mV"), ("C", None)]
+    highest = [
+        row_of(history, serial_number=serial, **({"battery_voltage": text} if text else {}))
+        for serial, text in voltages
+    ]
+    assert [row["batteryHighest"] for row in highest] == [3000, 1716, 3000, None]

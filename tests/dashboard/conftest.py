@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from dashboard import create_app
 from dashboard.history import History
 from dashboard.live import Hub

@@ -15,7 +15,7 @@ from iot_button.mqtt import Connection
 from iot_button.options import PORT, takes_settings, until_stdin_closes
 from iot_button.settings import Settings
 
-START_TIMEOUT = 10.0
+START_TIMEOUT = 5.0
 """Seconds that the broker has to answer at the start; later it may be away as long as it likes."""
 
 OTHER_DESCRIPTORS = 200

@@ -11,7 +11,7 @@ from iot_button.mqtt import Connection, Session
 from iot_button.options import takes_settings, until_stdin_closes
 from iot_button.settings import Settings
 
-CONNECT_TIMEOUT = 10.0
+CONNECT_TIMEOUT = 5.0
 DRAIN_TIMEOUT = 1.0
 
 

@@ -32,7 +32,8 @@ from iot_button.events import (
     parse_instant,
     utc_now,
 )
-from iot_button.mqtt import Connection, Message
+from iot_button.messages import Message
+from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress
 from iot_button.topics import Topics
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from dashboard.live import Hub
 from iot_button.errors import NotAClickError
 from iot_button.events import decode_processed_click, utc_now
-from iot_button.mqtt import Connection, Message, Session
+from iot_button.messages import Message, Session
+from iot_button.mqtt import Connection
 from iot_button.settings import Settings
 
 log = logging.getLogger(__name__)

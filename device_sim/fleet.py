@@ -15,7 +15,8 @@ from iot_button.events import (
     utc_now,
 )
 from iot_button.lifetime import Lifetime
-from iot_button.mqtt import Connection, Message, Session
+from iot_button.messages import Message, Session
+from iot_button.mqtt import Connection
 from iot_button.settings import Settings
 
 MOST_UNDER_WAY = 10_000

@@ -7,7 +7,8 @@ from functions.runtime.invocation import Function
 from functions.runtime.worker import Worker
 from iot_button.console import say_ready
 from iot_button.lifetime import Lifetime
-from iot_button.mqtt import Connection, Session
+from iot_button.messages import Session
+from iot_button.mqtt import Connection
 from iot_button.options import takes_settings, until_stdin_closes
 from iot_button.settings import Settings
 

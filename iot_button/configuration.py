@@ -166,5 +166,7 @@ def _check_loopback(name: str, host: str) -> None:
 
 
 def _default_state_dir(environ: Mapping[str, str]) -> Path:
-    base = environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "iot-button"
+    base = Path(environ.get("XDG_STATE_HOME", ""))
+    if not base.is_absolute():  # to be ignored then, XDG base directory specification
+        base = Path("~/.local/state").expanduser()
+    return base / "iot-button"

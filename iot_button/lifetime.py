@@ -1,4 +1,4 @@
-"""How a process of ours ends: on Ctrl-C, on SIGTERM, or with the process that started it."""
+"""How a process of ours ends: on Ctrl-C or SIGTERM, with its terminal, or with its supervisor."""
 
 import contextlib
 import os
@@ -43,8 +43,9 @@ class Lifetime:
         self._wakeup.setblocking(False)
         threading.Thread(target=self._read_signals, name="signals", daemon=True).start()
         signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)  # the default would end us, or raise
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                signal.signal(number, lambda *_: None)  # the default would end us, or raise
         if self._until_stdin_closes:
             threading.Thread(target=self._read_stdin, name="stdin", daemon=True).start()
         return self

@@ -10,7 +10,6 @@ An error that it raises is logged, and the connection lives on: paho's own threa
 """
 
 import contextlib
-import enum
 import logging
 import random
 import socket
@@ -18,7 +17,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from iot_button.errors import BrokerUnreachableError, IotButtonError, SettingError
+from iot_button.messages import Delivery, Message, Session
 from iot_button.outstanding import Outstanding
 from iot_button.settings import BrokerAddress
 
@@ -37,38 +36,6 @@ RECONNECT_LATEST = 5.0
 STOP_TIMEOUT = 1.0
 CONNECT_TIMEOUT = 3.0  # nothing interrupts an attempt, and a stop may take 5 s in all
 _REFUSED = 0x80  # SUBACK's failure code, MQTT 3.1.1 section 3.9.3
-
-
-class Session(enum.Enum):
-    """How long the broker keeps our subscriptions and what came for them (Clean Session, 3.1.2.4).
-
-    CLEAN: while connected. UNTIL_STOP: through lost connections and a killed process, until our own
-    orderly stop. KEPT: for ever, so that the next process with this client id carries on.
-    """
-
-    CLEAN = "clean"
-    UNTIL_STOP = "until stop"
-    KEPT = "kept"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """Which delivery a message was, for its acknowledgement: packet ids restart with a session."""
-
-    connection_number: int
-    packet_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message as it came. `duplicate` is MQTT's DUP flag: it may have come before."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retained: bool
-    duplicate: bool
-    delivery: Delivery
 
 
 class Connection:
@@ -277,6 +244,7 @@ class Connection:
     ) -> None:
         if reason.is_failure:
             self._problem = f"it refuses us: {reason}"
+            log.warning("the broker at %s refuses us (%s); trying again", self.address, reason)
             return
         self._connection_number += 1
         self._pending_subacks.clear()
@@ -321,10 +289,12 @@ class Connection:
         self._connection_number += 1
         was_ready = self._ready.is_set()
         self._ready.clear()
-        if was_ready and self._on_change is not None:
-            self._on_change(False)
+        if not was_ready:
+            return
         if reason.is_failure:
             log.warning("lost the broker at %s (%s); trying again", self.address, reason)
+        if self._on_change is not None:
+            self._on_change(False)
 
     def _published(
         self, _client: paho.Client, _data: object, mid: int, _reason: object, _more: object

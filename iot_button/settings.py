@@ -29,6 +29,9 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
 
+    def __repr__(self) -> str:
+        return f"BrokerAddress({self})"  # no password in a log
+
 
 class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which broker, where it listens, and the account and CA for one that is not ours.
@@ -45,6 +48,9 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     username: str | None = None
     password: str | None = None
     ca_file: str | None = None
+
+    def __repr__(self) -> str:
+        return f"BrokerSettings({self.address})"  # no password in a log
 
     @property
     def is_external(self) -> bool:

@@ -17,7 +17,8 @@ from typing import Self, TypeVar
 
 import pytest
 
-from iot_button.mqtt import Connection, Message, Session
+from iot_button.messages import Message, Session
+from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress
 
 T = TypeVar("T")

@@ -19,7 +19,8 @@ from iot_button.events import (
     parse_millivolts,
     utc_now,
 )
-from iot_button.mqtt import Connection, Message
+from iot_button.messages import Message
+from iot_button.mqtt import Connection
 from iot_button.options import takes_settings
 from iot_button.settings import Settings
 

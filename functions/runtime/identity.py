@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from iot_button.events import Click, new_event_id
-from iot_button.mqtt import Message
+from iot_button.messages import Message
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -16,7 +16,8 @@ from functions.runtime.identity import EventIdGiver, Recent, with_id
 from functions.runtime.invocation import Failure, Function, invoke
 from iot_button.errors import NotAClickError
 from iot_button.events import Click, decode_click, format_instant, utc_now
-from iot_button.mqtt import Connection, Delivery, Message
+from iot_button.messages import Delivery, Message
+from iot_button.mqtt import Connection
 from iot_button.topics import Topics
 
 log = logging.getLogger(__name__)

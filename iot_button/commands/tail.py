@@ -9,7 +9,8 @@ from iot_button.console import emit, say
 from iot_button.errors import NotAClickError
 from iot_button.events import decode_processed_click
 from iot_button.lifetime import Lifetime
-from iot_button.mqtt import Connection, Message
+from iot_button.messages import Message
+from iot_button.mqtt import Connection
 from iot_button.options import takes_settings
 from iot_button.settings import Settings
 

@@ -5,7 +5,7 @@ import os
 import signal
 from pathlib import Path
 
-from iot_button.mqtt import Session
+from iot_button.messages import Session
 from tests.conftest import Start
 from tests.support import Listener, Program, eventually, is_listening
 

@@ -14,7 +14,8 @@ from playwright.sync_api import Page
 
 from dashboard.live import Hub
 from iot_button.events import format_instant, utc_now
-from iot_button.mqtt import Connection, Message
+from iot_button.messages import Message
+from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress
 from tests.support import DEADLINE, Program, eventually, free_port, is_listening, require_program
 

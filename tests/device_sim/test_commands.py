@@ -1,13 +1,18 @@
 """`iot-button press` and `iot-button simulate` on a real broker."""
 
 import json
+import os
+import pty
 import signal
+import subprocess
+import sys
 import uuid
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Start
-from tests.support import Listener, Program
+from tests.support import DEADLINE, Listener, Program
 
 
 @pytest.fixture
@@ -126,3 +131,30 @@ def test_an_interrupted_simulate_still_prints_its_summary(pipeline: Program, sta
         assert simulated.end() == 130
     summary = json.loads(simulated.printed[-1])
     assert summary["processed"] == summary["sent"] > 0
+
+
+def test_simulate_shows_its_progress_on_a_terminal(
+    pipeline: Program, environment: dict[str, str], tmp_path: Path
+) -> None:
+    terminal, its_end = pty.openpty()
+    command = [sys.executable, "-m", "iot_button", "simulate", "--rate", "50", "--duration", "2"]
+    with subprocess.Popen(
+        [*command, "--broker", pipeline.address("mqtt")],
+        stdout=subprocess.PIPE,
+        stderr=its_end,
+        env=environment,
+        cwd=tmp_path,
+    ) as simulated:
+        os.close(its_end)
+        shown = b""
+        try:
+            while data := os.read(terminal, 4096):
+                shown += data
+        except OSError:
+            pass  # Linux: its other end is closed
+        assert simulated.wait(DEADLINE) == 0
+    os.close(terminal)
+    updates = [line for line in shown.decode().split("\r") if "under way" in line]
+    assert len(updates) >= 3
+    assert "processed" in updates[-1]
+    assert "p99" in updates[-1]

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 
-from iot_button.mqtt import Session
+from iot_button.messages import Session
 from tests.conftest import Start
 from tests.end_to_end.conftest import Up, children
 from tests.support import Listener, require_program

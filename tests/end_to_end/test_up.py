@@ -27,7 +27,9 @@ def test_one_ready_line_has_every_address_and_a_press_is_processed(up: Up, start
     press(start, program)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGHUP, 0)]
+)
 def test_it_stops_within_5_seconds_and_leaves_no_process_and_no_port(
     up: Up, number: signal.Signals, status: int
 ) -> None:

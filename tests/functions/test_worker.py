@@ -11,7 +11,8 @@ from functions.runtime.identity import EventIdGiver, Recent
 from functions.runtime.invocation import Failure, Function, Result, invoke
 from functions.runtime.worker import Worker
 from iot_button.events import Click, ClickType, utc_now
-from iot_button.mqtt import Connection, Delivery, Message, Session
+from iot_button.messages import Delivery, Message, Session
+from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress
 from iot_button.topics import Topics
 from tests.support import DEADLINE, Listener, Program

@@ -22,7 +22,8 @@ from iot_button.errors import (
     SettingError,
     StopTimeoutError,
 )
-from iot_button.mqtt import Connection, Delivery, Message, Session
+from iot_button.messages import Delivery, Message, Session
+from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress
 from tests.ground.mosquitto_child import MosquittoChild
 from tests.support import DEADLINE, eventually, free_port, require_program

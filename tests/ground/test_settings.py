@@ -327,3 +327,16 @@ def test_every_setting_has_a_variable() -> None:
     }
     settings = load_with(username="u", password="p", ca_file="c")
     assert set(as_environment(settings)) == fields | {"IOT_BUTTON_STATE_DIR"}
+
+
+def test_no_password_is_shown_where_settings_are_printed() -> None:
+    for use in ("mqtt://me:geheim@127.0.0.1", "amqtt"):
+        settings = load(
+            environ={"IOT_BUTTON_BROKER_PASSWORD": "geheim", "HOME": "/tmp"},
+            options={"broker": {"use": use}},
+        )
+        assert "geheim" not in repr(settings) + repr(settings.broker.address)
+
+
+def test_a_relative_state_home_is_ignored_as_xdg_has_it() -> None:
+    assert ".local/state" in load(environ={"XDG_STATE_HOME": "relative"}).state_dir

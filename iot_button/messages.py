@@ -1,0 +1,36 @@
+"""What crosses an MQTT connection, as frozen values, and how long a broker keeps our session."""
+
+import enum
+from dataclasses import dataclass
+
+
+class Session(enum.Enum):
+    """How long the broker keeps our subscriptions and what came for them (Clean Session, 3.1.2.4).
+
+    CLEAN: while connected. UNTIL_STOP: through lost connections and a killed process, until our own
+    orderly stop. KEPT: for ever, so that the next process with this client id carries on.
+    """
+
+    CLEAN = "clean"
+    UNTIL_STOP = "until stop"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Which delivery a message was, for its acknowledgement: packet ids restart with a session."""
+
+    connection_number: int
+    packet_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as it came. `duplicate` is MQTT's DUP flag: it may have come before."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retained: bool
+    duplicate: bool
+    delivery: Delivery

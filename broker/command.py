@@ -10,7 +10,7 @@ import click
 from iot_button.console import say_ready
 from iot_button.errors import IotButtonError
 from iot_button.lifetime import Lifetime
-from iot_button.options import PORT, takes_settings, until_stdin_closes
+from iot_button.options import mqtt_port, takes_settings, until_stdin_closes, websocket_port
 from iot_button.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,13 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: iot-button broker --broker mosquitto --port 1884")
-@click.option("--port", "broker__port", type=PORT, help="For MQTT; 0: any free one. [1883]")
-@click.option(
-    "--websocket-port",
-    "broker__websocket_port",
-    type=PORT,
-    help="For MQTT over WebSocket; 0: any free one. [9001]",
-)
+@mqtt_port
+@websocket_port
 @click.option(
     "--hold-clicks",
     is_flag=True,

@@ -24,7 +24,11 @@ OTHER_DESCRIPTORS = 200
 
 @click.command(name="dashboard", epilog="Example: iot-button dashboard --port 8081")
 @click.option(
-    "--port", "dashboard__port", type=PORT, help="Where the web page is; 0: any free port. [8080]"
+    "--port",
+    "dashboard__port",
+    type=PORT,
+    metavar="PORT",
+    help="Where the web page is; 0: any free port. [8080]",
 )
 @until_stdin_closes
 @takes_settings

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
@@ -88,12 +87,7 @@ class Hub:
         self._ticker.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Let every browser leave (1001), and cut those that have not within `STOP_TIMEOUT`."""
         self._stopping.set()
         with self._lock:

@@ -17,7 +17,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Self
 
 import paho.mqtt.client as paho
@@ -85,12 +84,7 @@ class Connection:
         self._client.loop_start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         was_ready = self._ready.is_set()
         if self._client.disconnect() == paho.MQTT_ERR_SUCCESS:
             self._cut_off_after(STOP_TIMEOUT)

@@ -18,6 +18,16 @@ from iot_button.console import start_logging
 Command = Callable[..., None]
 PORT = click.IntRange(0, 65535)
 
+mqtt_port = click.option(
+    "--port", "broker__port", type=PORT, metavar="PORT", help="For MQTT; 0: any free one. [1883]"
+)
+websocket_port = click.option(
+    "--websocket-port",
+    "broker__websocket_port",
+    type=PORT,
+    metavar="PORT",
+    help="For MQTT over WebSocket; 0: any free one. [9001]",
+)
 until_stdin_closes = click.option(
     "--until-stdin-closes",
     is_flag=True,

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeVar
 
 import pytest
@@ -181,13 +180,8 @@ class Listener:
         self.connection.wait_ready(DEADLINE)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.connection.__exit__(kind, error, trace)
+    def __exit__(self, *_error: object) -> None:
+        self.connection.__exit__()
 
     def next(self, *, deadline: float = DEADLINE) -> Message:
         """Return the next message."""

@@ -41,7 +41,7 @@ def _battery(_context: click.Context, _option: click.Parameter, value: str | Non
 
 
 @click.command(epilog="Example: iot-button press --serial G030JF055364XVRB --click double")
-@click.option("--serial", default="BUTTON-1", show_default=True, callback=_serial)
+@click.option("--serial", metavar="SERIAL", default="BUTTON-1", show_default=True, callback=_serial)
 @click.option(
     "--click",
     "click_type",
@@ -49,10 +49,16 @@ def _battery(_context: click.Context, _option: click.Parameter, value: str | Non
     show_default=True,
     type=click.Choice([kind.lower() for kind in ClickType], case_sensitive=False),
 )
-@click.option("--battery", callback=_battery, help="Millivolts, e.g. 1716mV. [no battery]")
+@click.option(
+    "--battery",
+    metavar="MILLIVOLTS",
+    callback=_battery,
+    help="Millivolts, e.g. 1716mV. [no battery]",
+)
 @click.option("--no-wait", is_flag=True, help="Be done when the broker has acknowledged the click.")
 @click.option(
     "--timeout",
+    metavar="SECONDS",
     default=10.0,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),

@@ -17,16 +17,20 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 @click.command(epilog="Example: iot-button simulate --devices 20 --rate 50 --duration 10")
-@click.option("--devices", default=5, show_default=True, type=click.IntRange(1, 9999))
+@click.option("--devices", metavar="N", default=5, show_default=True, type=click.IntRange(1, 9999))
 @click.option(
     "--rate",
+    metavar="CLICKS_PER_S",
     type=POSITIVE,
     help="Clicks per second of all buttons together. [one click of each in 5 s]",
 )
-@click.option("--duration", type=POSITIVE, help="Seconds; without it, until Ctrl-C.")
-@click.option("--seed", type=int, help="The same seed presses the same buttons again.")
+@click.option(
+    "--duration", metavar="SECONDS", type=POSITIVE, help="Seconds; without it, until Ctrl-C."
+)
+@click.option("--seed", metavar="K", type=int, help="The same seed presses the same buttons again.")
 @click.option(
     "--settle",
+    metavar="SECONDS",
     default=10.0,
     show_default=True,
     type=click.FloatRange(min=0),

@@ -6,7 +6,7 @@ import click
 
 from iot_button.console import is_verbose, say_ready
 from iot_button.lifetime import Lifetime
-from iot_button.options import PORT, takes_settings
+from iot_button.options import PORT, mqtt_port, takes_settings, websocket_port
 from iot_button.settings import ENVIRONMENT_PREFIX, Settings, as_environment
 from iot_button.supervisor import Plan, Supervisor
 
@@ -17,21 +17,18 @@ from iot_button.supervisor import Plan, Supervisor
 )
 @click.option(
     "--rate",
+    metavar="CLICKS_PER_S",
     type=click.FloatRange(min=0, min_open=True),
     help="Clicks per second of all simulated buttons. [one click of each in 5 s]",
 )
 @click.option("--no-dashboard", is_flag=True, help="Leave the dashboard out.")
-@click.option("--port", "broker__port", type=PORT, help="For MQTT; 0: any free one. [1883]")
-@click.option(
-    "--websocket-port",
-    "broker__websocket_port",
-    type=PORT,
-    help="For MQTT over WebSocket; 0: any free one. [9001]",
-)
+@mqtt_port
+@websocket_port
 @click.option(
     "--dashboard-port",
     "dashboard__port",
     type=PORT,
+    metavar="PORT",
     help="For the dashboard; 0: any free one. [8080]",
 )
 @takes_settings

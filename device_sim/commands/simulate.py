@@ -17,7 +17,14 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 @click.command(epilog="Example: iot-button simulate --devices 20 --rate 50 --duration 10")
-@click.option("--devices", metavar="N", default=5, show_default=True, type=click.IntRange(1, 9999))
+@click.option(
+    "--devices",
+    metavar="N",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1, 9999),
+    help="How many buttons.",
+)
 @click.option(
     "--rate",
     metavar="CLICKS_PER_S",

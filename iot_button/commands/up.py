@@ -13,7 +13,10 @@ from iot_button.supervisor import Plan, Supervisor
 
 @click.command(epilog="Example: iot-button up --simulate 5")
 @click.option(
-    "--simulate", type=click.IntRange(1, 9999), help="Also let N simulated buttons click."
+    "--simulate",
+    metavar="N",
+    type=click.IntRange(1, 9999),
+    help="Also let N simulated buttons click.",
 )
 @click.option(
     "--rate",

@@ -1,6 +1,7 @@
 """The function runtime as a process on a real broker."""
 
 import base64
+import itertools
 import json
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from iot_button.events import new_event_id, utc_now
 from tests.conftest import Start
 from tests.functions.conftest import broker_option
-from tests.support import DEADLINE, Listener, Program, require_program
+from tests.support import DEADLINE, Listener, Program, eventually, require_program
 
 SERIAL = "G030JF055364XVRB"
 TOPIC = f"iotbutton/{SERIAL}"
@@ -151,11 +152,14 @@ def test_it_comes_back_after_the_broker_was_killed(amqtt: Program, start: Start)
     functions.wait_for("lost the broker")
     start("broker", "--port", str(port), "--websocket-port", "0").wait_for("^ready")
     with Listener(port, "iotprocessed") as listener:
-        for number in range(2000):
+        numbers = itertools.count()
+
+        def is_processed() -> bool:
             # Not subscribed again yet: an embedded broker that was killed has forgotten it.
-            listener.publish(TOPIC, click(eventId=f"try-{number}"))
-            if not listener.is_empty:
-                break
+            listener.publish(TOPIC, click(eventId=f"try-{next(numbers)}"))
+            return not listener.is_empty
+
+        eventually(is_processed, what="a click is processed again")
         assert next_json(listener)["serialNumber"] == SERIAL
 
 

@@ -1,6 +1,7 @@
 """Fixtures for all tests: a clean place to run in, programs, two real brokers, a browser."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,12 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 Start = Callable[..., Program]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hangups_are_heard() -> None:
+    """Let child processes start as from a terminal, even when the tests run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -6,12 +6,16 @@ The version is pinned in pyproject.toml; tests/broker watches what is overridden
 import asyncio
 import logging
 
-from amqtt.adapters import ReaderAdapter
+from amqtt.adapters import ReaderAdapter, StreamReaderAdapter
 from amqtt.broker import Broker
 from amqtt.plugins.base import BaseAuthPlugin
 from amqtt.session import Session
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+
+from broker.listening import MAX_PACKET_BYTES
+
+_WINDOW = 50
 
 
 class OpenDoor(BaseAuthPlugin):
@@ -27,7 +31,7 @@ class OpenDoor(BaseAuthPlugin):
 
 
 class Router(Broker):
-    """amqtt's broker, with one step of it put right."""
+    """amqtt's broker, with two steps of it put right."""
 
     async def _publish_session_retained_messages(self, session: Session) -> None:
         """Deliver what came while the client was away, in order and with RETAIN 0.
@@ -35,20 +39,57 @@ class Router(Broker):
         amqtt sends these with RETAIN 1, which says that they are old retained messages; they are
         live messages for an established subscription (MQTT-3.3.1-9). Receivers that rightly refuse
         retained clicks would lose them.
+
+        Some at a time: amqtt gives up on a message that is not acknowledged within 5 s, which of a
+        large backlog sent at once most would not be.
         """
         handler = self._get_handler(session)
         if handler is None:
             return
-        deliveries = []
         while not session.retained_messages.empty():
-            waiting = await session.retained_messages.get()
-            deliveries.append(
-                asyncio.ensure_future(
-                    handler.mqtt_publish(waiting.topic, waiting.data, waiting.qos, retain=False)
-                )
+            window = min(_WINDOW, session.retained_messages.qsize())
+            waiting = [session.retained_messages.get_nowait() for _ in range(window)]
+            await asyncio.wait(
+                [
+                    asyncio.ensure_future(
+                        handler.mqtt_publish(message.topic, message.data, message.qos, retain=False)
+                    )
+                    for message in waiting
+                ]
             )
-        if deliveries:
-            await asyncio.wait(deliveries)
+
+    async def _publish_retained_messages_for_subscription(
+        self, subscription: tuple[str, int], session: Session
+    ) -> None:
+        """Deliver retained messages for a subscription of the client's own (MQTT-3.3.1-6).
+
+        At a CONNECT amqtt comes here with the filters of everyone, and would send the client what
+        it never asked for.
+        """
+        holders = self.subscriptions.get(subscription[0], [])
+        if any(holder.client_id == session.client_id for holder, _qos in holders):
+            await super()._publish_retained_messages_for_subscription(subscription, session)
+
+
+class StreamReader(StreamReaderAdapter):
+    """Read MQTT packets from TCP, none of them above `MAX_PACKET_BYTES`: amqtt has no limit."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        super().__init__(reader)
+        self._is_refused = False
+
+    async def read(self, n: int = -1) -> bytes:
+        """Return exactly `n` bytes.
+
+        Raises:
+            asyncio.IncompleteReadError: the client has gone, or its packet is too large.
+        """
+        # For good: amqtt would go on in the middle of the packet.
+        self._is_refused = self._is_refused or n > MAX_PACKET_BYTES
+        if self._is_refused:
+            raise asyncio.IncompleteReadError(b"", n)
+        data: bytes = await super().read(n)
+        return data
 
 
 class WebSocketReader(ReaderAdapter):
@@ -61,13 +102,18 @@ class WebSocketReader(ReaderAdapter):
     def __init__(self, websocket: ServerConnection) -> None:
         self._websocket = websocket
         self._buffer = bytearray()
+        self._is_refused = False
 
     async def read(self, n: int = -1) -> bytes:
         """Return exactly `n` bytes; one message may hold several packets, or part of one.
 
         Raises:
-            asyncio.IncompleteReadError: the client has gone, or sent text (MQTT-6.0.0-1).
+            asyncio.IncompleteReadError: the client has gone, sent text (MQTT-6.0.0-1), or its
+                packet is too large.
         """
+        self._is_refused = self._is_refused or n > MAX_PACKET_BYTES
+        if self._is_refused:
+            raise asyncio.IncompleteReadError(b"", n)
         while len(self._buffer) < max(n, 1):
             try:
                 message = await self._websocket.recv()
@@ -85,9 +131,24 @@ class WebSocketReader(ReaderAdapter):
         """Do nothing: the end of a WebSocket shows itself in `read`."""
 
 
-class NoVisitorsFilter(logging.Filter):
-    """Drop amqtt's error lines about connections that close without a word, such as port checks."""
+class BriefFilter(logging.Filter):
+    """Make amqtt's log fit to read: no port checks, no trace for each message of an overload."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._given_up = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep all other lines."""
-        return not record.getMessage().startswith("No data from")
+        """Keep a line, shorten it, or drop it."""
+        text = record.getMessage()
+        if text.startswith("No data from"):  # a connection that closed without a word
+            return False
+        if not text.startswith("Task failed"):
+            return True
+        self._given_up += 1
+        record.msg, record.args, record.exc_info = (
+            "gave up on %d messages that a subscriber has not acknowledged within 5 s",
+            (self._given_up,),
+            None,
+        )
+        return self._given_up in (1, 10, 100) or self._given_up % 1000 == 0

@@ -75,6 +75,6 @@ def _broker(
         port=settings.broker.port,
         websocket_port=settings.broker.websocket_port,
         websocket_origins=settings.broker.websocket_origins,
-        hold={settings.functions.client_id: settings.topic_names.clicks} if hold_clicks else {},
+        hold={settings.functions_client_id: settings.topic_names.clicks} if hold_clicks else {},
         on_failure=on_failure,
     )

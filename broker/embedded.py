@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Self
 from urllib.parse import urlsplit
 
-from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter, WebSocketsWriter
+from amqtt.adapters import StreamWriterAdapter, WebSocketsWriter
 from amqtt.broker import BrokerContext
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
 from amqtt.mqtt.constants import QOS_1
@@ -25,15 +25,14 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from broker.amqtt_fixes import NoVisitorsFilter, OpenDoor, Router, WebSocketReader
-from broker.listening import bind, port_of
+from broker.amqtt_fixes import BriefFilter, OpenDoor, Router, StreamReader, WebSocketReader
+from broker.listening import MAX_PACKET_BYTES, bind, port_of
 from iot_button.errors import IotButtonError, StopTimeoutError
 from iot_button.settings import is_loopback
 
 log = logging.getLogger(__name__)
 
 _LISTENER = "default"
-_MAX_WEBSOCKET_MESSAGE = 1 << 20
 
 
 class EmbeddedBroker:
@@ -74,7 +73,7 @@ class EmbeddedBroker:
         self._writers: set[asyncio.StreamWriter] = set()
 
     def __enter__(self) -> Self:
-        logging.getLogger("amqtt.broker").addFilter(NoVisitorsFilter())
+        logging.getLogger("amqtt.broker").addFilter(BriefFilter())
         if not log.isEnabledFor(logging.DEBUG):
             logging.getLogger("amqtt").setLevel(logging.ERROR)
             logging.getLogger("websockets").setLevel(logging.CRITICAL)
@@ -132,7 +131,7 @@ class EmbeddedBroker:
                 subprotocols=[Subprotocol("mqtt")],
                 process_request=self._check_origin,
                 compression=None,
-                max_size=_MAX_WEBSOCKET_MESSAGE,
+                max_size=MAX_PACKET_BYTES,
             ),
         ):
             self._started.set()
@@ -152,7 +151,7 @@ class EmbeddedBroker:
         self._writers.add(writer)
         try:
             await router.external_connected(
-                StreamReaderAdapter(reader), StreamWriterAdapter(writer), _LISTENER
+                StreamReader(reader), StreamWriterAdapter(writer), _LISTENER
             )
         except Exception:
             log.debug("a connection ended in an error", exc_info=True)

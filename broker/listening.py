@@ -5,6 +5,9 @@ import socket
 
 from iot_button.errors import IotButtonError, PortTakenError
 
+MAX_PACKET_BYTES = 1 << 20
+"""No click and no dead letter comes near; a client that sends more is disconnected."""
+
 
 def bind(host: str, port: int, *, setting: str) -> socket.socket:
     """Bind a TCP socket; port 0 picks a free one.
@@ -13,7 +16,10 @@ def bind(host: str, port: int, *, setting: str) -> socket.socket:
         PortTakenError: another program listens there; the message says what to do.
         IotButtonError: the address cannot be bound for another reason.
     """
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise IotButtonError(f"broker.host = {host!r} is no address: {error.strerror}") from error
     bound = socket.socket(family, socket.SOCK_STREAM)
     # A port that a killed broker has just left is free to us, TIME_WAIT or not.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,7 +1,5 @@
 """`iot-button dashboard`: the web dashboard alone."""
 
-import time
-
 import click
 
 from dashboard import create_app
@@ -11,7 +9,6 @@ from dashboard.live import MAX_CLIENTS, Hub
 from dashboard.server import listen, raise_descriptor_limit, serving, url
 from iot_button.console import say_ready
 from iot_button.lifetime import Lifetime
-from iot_button.mqtt import Connection
 from iot_button.options import PORT, takes_settings, until_stdin_closes
 from iot_button.settings import Settings
 
@@ -49,7 +46,7 @@ def run(settings: Settings, lifetime: Lifetime) -> None:
     hub = Hub(History(), max_clients=max(1, min(MAX_CLIENTS, spare)))
     connection = connection_for(settings, hub, Ingest(hub))
     with listen(settings.dashboard) as listener, connection:
-        _wait_ready(connection, lifetime)
+        connection.wait_ready(START_TIMEOUT, unless=lambda: lifetime.is_over)
         if lifetime.is_over:
             return
         app = create_app(settings, hub=hub, connection=connection)
@@ -58,11 +55,3 @@ def run(settings: Settings, lifetime: Lifetime) -> None:
         with serving(app, listener), hub:
             say_ready("dashboard", dashboard=address)
             lifetime.wait()
-
-
-def _wait_ready(connection: Connection, lifetime: Lifetime) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
-    while not connection.is_ready and time.monotonic() < deadline and not lifetime.wait(0.05):
-        pass
-    if not lifetime.is_over:
-        connection.wait_ready(0)

@@ -46,7 +46,7 @@ class Recorded(msgspec.Struct, frozen=True):
     """A row in memory: encoded once, for every browser and every snapshot."""
 
     id: int
-    event_id: str | None
+    key: tuple[str, str] | None  # serial number and event id, where it has one
     json: bytes
 
 
@@ -57,14 +57,14 @@ class History:
         self._max_rows = max_rows
         self._max_buttons = max_buttons
         self._rows: deque[Recorded] = deque()
-        self._event_ids: set[str] = set()
+        self._keys: set[tuple[str, str]] = set()
         self._highest: dict[str, int] = {}  # serial number -> battery; 0 without one
         self.last_id = 0
 
     def add(self, click: ProcessedClick, *, received_at: datetime) -> Recorded | None:
         """Record a click; None when it is here already: at-least-once delivery repeats."""
         event_id = _cut_optional(click.event_id)
-        if event_id is not None and event_id in self._event_ids:
+        if event_id is not None and (_cut(click.serial_number), event_id) in self._keys:
             return None
         highest = self._note_button(_cut(click.serial_number), click.battery_millivolts)
         row = _row(
@@ -74,7 +74,8 @@ class History:
             received_at=received_at,
             battery_highest=highest,
         )
-        recorded = Recorded(row.id, event_id, _encode(row))
+        key = None if event_id is None else (row.serial_number, event_id)
+        recorded = Recorded(row.id, key, _encode(row))
         self.last_id = row.id
         self._keep(recorded)
         return recorded
@@ -109,10 +110,10 @@ class History:
 
     def _keep(self, recorded: Recorded) -> None:
         self._rows.append(recorded)
-        if recorded.event_id is not None:
-            self._event_ids.add(recorded.event_id)
+        if recorded.key is not None:
+            self._keys.add(recorded.key)
         if len(self._rows) > self._max_rows:
-            self._event_ids.discard(self._rows.popleft().event_id or "")
+            self._keys.discard(self._rows.popleft().key or ("", ""))
 
 
 class ClickRate:

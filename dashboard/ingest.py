@@ -18,11 +18,7 @@ LOG_EVERY = 1000
 
 
 class Ingest:
-    """Decodes what comes on `iotprocessed` and gives it to the hub; nothing that comes is fatal.
-
-    A retained message is taken like any other: embedded brokers mark what they kept for us while
-    we were away as retained too.
-    """
+    """Decodes what comes on `iotprocessed` and gives it to the hub; nothing that comes is fatal."""
 
     def __init__(self, hub: Hub, *, now: Callable[[], datetime] = utc_now) -> None:
         self._hub = hub
@@ -32,6 +28,9 @@ class Ingest:
 
     def take(self, message: Message) -> None:
         """Take one message in."""
+        if message.retained:  # an event is not retained; kept by mistake, it is not one of now
+            self._refuse(message, NotAClickError("it is retained", message.payload))
+            return
         try:
             click = decode_processed_click(message.payload)
         except NotAClickError as error:
@@ -59,7 +58,7 @@ def connection_for(settings: Settings, hub: Hub, ingest: Ingest) -> Connection:
     """
     connection = Connection(
         settings.broker.address,
-        client_id=settings.dashboard.client_id,
+        client_id=settings.dashboard_client_id,
         session=Session.UNTIL_STOP,
         on_message=ingest.take,
         on_change=hub.broker_changed,

@@ -61,7 +61,7 @@ def listen(settings: DashboardSettings) -> socket.socket:
     """
     host, port = settings.host, settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    mend = "choose another with --port or IOT_BUTTON_DASHBOARD_PORT; 0 picks a free one"
+    mend = "choose another: iot-button up --dashboard-port 0, or iot-button dashboard --port 0"
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:

@@ -21,6 +21,8 @@ from iot_button.settings import Settings
 
 MOST_UNDER_WAY = 10_000
 """Clicks under way at which sending waits: a broker that is away must not fill our memory."""
+GIVE_UP_AFTER = 60.0
+"""Seconds after which a click that was not processed is counted and no longer waited for."""
 
 
 class Fleet:
@@ -31,6 +33,7 @@ class Fleet:
     Args:
         settings: where the broker is, and the topics.
         presses: the schedule.
+        client_id: names the session at the broker; None: a random one.
         on_progress: called about twice a second with the tally.
     """
 
@@ -39,6 +42,7 @@ class Fleet:
         settings: Settings,
         *,
         presses: Iterator[Press],
+        client_id: str | None = None,
         on_progress: Callable[[Tally], None] = lambda _tally: None,
     ) -> None:
         self._topics = settings.topic_names
@@ -48,7 +52,7 @@ class Fleet:
         # Kept by the broker through its own restart, so that no processed click passes us by.
         self._connection = Connection(
             settings.broker.address,
-            client_id=f"iot-button-simulate-{secrets.token_hex(4)}",
+            client_id=client_id or f"iot-button-simulate-{secrets.token_hex(4)}",
             session=Session.UNTIL_STOP,
             on_message=self._on_message,
         )
@@ -74,9 +78,10 @@ class Fleet:
             BrokerUnreachableError: there is no broker within 10 s.
         """
         with self._connection:
-            self._connection.wait_ready(10.0)
-            on_ready()
-            self._press_all(lifetime, duration)
+            self._connection.wait_ready(10.0, unless=lambda: lifetime.is_over)
+            if self._connection.is_ready:
+                on_ready()
+                self._press_all(lifetime, duration)
             self.tally.wait_until_below(1, 1.0 if lifetime.is_over else settle)
 
     def _press_all(self, lifetime: Lifetime, duration: float | None) -> None:
@@ -102,6 +107,7 @@ class Fleet:
         now = time.monotonic()
         if now < due:
             return due
+        self.tally.give_up_on_old(GIVE_UP_AFTER)
         self._on_progress(self.tally)
         return now + 0.5
 

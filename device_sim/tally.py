@@ -1,5 +1,6 @@
 """What became of the clicks of a simulation: sent, acknowledged, processed, and how fast."""
 
+import itertools
 import threading
 import time
 from typing import Any
@@ -21,6 +22,7 @@ class Tally:
         self._done: dict[str, None] = {}
         self._remember_done = remember_done
         self._latencies = Latencies()
+        self._given_up = 0
         self.sent = 0
         self.acknowledged = 0
         self.processed = 0
@@ -63,7 +65,19 @@ class Tally:
     @property
     def lost(self) -> int:
         """Clicks that were acknowledged and, so far, never processed."""
-        return len(self._acknowledged)
+        return len(self._acknowledged) + self._given_up
+
+    def give_up_on_old(self, age: float) -> None:
+        """Count acknowledged clicks sent more than `age` seconds ago as lost, and forget them."""
+        with self._changed:
+            before = time.monotonic() - age
+            old = list(itertools.takewhile(lambda item: item[1] < before, self._sent_at.items()))
+            for event_id, _sent_at in old:
+                if event_id in self._acknowledged:
+                    self._acknowledged.remove(event_id)
+                    del self._sent_at[event_id]
+                    self._given_up += 1
+            self._changed.notify_all()
 
     def wait_until_below(self, under_way: int, timeout: float) -> bool:
         """Wait until fewer clicks than that are under way; False when the time is over first."""

@@ -29,14 +29,16 @@ def command(settings: Settings, until_stdin_closes: bool) -> None:
     worker = Worker(Function("enrich", enrich.lambda_handler), topics=topics)
     connection = Connection(
         settings.broker.address,
-        client_id=settings.functions.client_id,
+        client_id=settings.functions_client_id,
         session=Session.KEPT,
         on_message=lambda message: worker.on_message(connection, message),
         acknowledge_by_hand=True,
     )
     connection.subscribe(topics.clicks)
     with Lifetime(until_stdin_closes=until_stdin_closes) as lifetime, connection:
-        connection.wait_ready(CONNECT_TIMEOUT)
+        connection.wait_ready(CONNECT_TIMEOUT, unless=lambda: lifetime.is_over)
+        if lifetime.is_over:
+            return
         say_ready("functions", input=topics.clicks, output=topics.processed)
         lifetime.wait()
         worker.stop()

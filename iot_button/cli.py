@@ -72,6 +72,9 @@ def main() -> None:
         # Whoever read our output has gone; nothing more may be written when Python flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        say(f"iot-button: {error}")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ An error names the setting, its value, and where the value came from.
 """
 
 import difflib
+import operator
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -52,11 +53,14 @@ def load(
     try:
         _check(settings)
     except SettingError as error:
-        source = sources[error.key][0]
+        source = sources[error.key][0] if error.key in sources else "default"
         raise SettingError(error.key, f"{source}: {error.problem}", mend=error.mend) from None
-    return msgspec.structs.replace(
-        settings, state_dir=str(Path(settings.state_dir).expanduser().absolute())
-    )
+    try:
+        state_dir = str(Path(settings.state_dir).expanduser().absolute())
+    except RuntimeError as error:  # no home directory
+        problem = f"state_dir = {settings.state_dir!r} cannot be found: {error}"
+        raise SettingError("state_dir", problem, mend="name one with --state-dir DIR") from error
+    return msgspec.structs.replace(settings, state_dir=state_dir)
 
 
 def _option(key: str) -> str:
@@ -66,7 +70,7 @@ def _option(key: str) -> str:
 def _from_file(config: Path | None) -> Iterator[tuple[str, str, str, Any]]:
     path = config or Path(DEFAULT_FILE)
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         if config is None:
             return
@@ -116,6 +120,9 @@ def _explained(error: msgspec.ValidationError, sources: dict[str, tuple[str, Any
 
 def _check(settings: Settings) -> None:
     """Check what types cannot say."""
+    for name, value in _texts(settings):
+        if not value.isprintable():  # a line break would be another line of mosquitto.conf
+            raise SettingError(name, f"{name} = {value!r} has a control character")
     settings.topic_names.click("")  # a bad prefix raises
     use = settings.broker.use
     if settings.broker.is_external:
@@ -131,6 +138,13 @@ def _check(settings: Settings) -> None:
         ("dashboard.host", settings.dashboard.host),
     ):
         _check_loopback(name, host)
+
+
+def _texts(settings: Settings) -> Iterator[tuple[str, str]]:
+    for name in known_names():
+        value = operator.attrgetter(name)(settings)
+        if isinstance(value, str):
+            yield name, value
 
 
 def _check_address(use: str) -> None:
@@ -168,5 +182,5 @@ def _check_loopback(name: str, host: str) -> None:
 def _default_state_dir(environ: Mapping[str, str]) -> Path:
     base = Path(environ.get("XDG_STATE_HOME", ""))
     if not base.is_absolute():  # to be ignored then, XDG base directory specification
-        base = Path("~/.local/state").expanduser()
+        base = Path("~/.local/state")
     return base / "iot-button"

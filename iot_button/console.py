@@ -7,17 +7,21 @@ from typing import Any
 
 
 def say(message: str) -> None:
-    """Write a message for a person to standard error."""
-    sys.stderr.write(message + "\n")
-    sys.stderr.flush()
+    """Write a message for a person to standard error, if there is one (`2>&-`)."""
+    if sys.stderr is not None:
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
 
 
 def emit(value: dict[str, Any]) -> None:
     """Write one JSON line to standard output.
 
     ASCII only: text from a device could otherwise carry control characters to the terminal.
+
+    Raises:
+        ValueError: for a number that JSON cannot hold.
     """
-    sys.stdout.write(json.dumps(value, separators=(",", ":")) + "\n")
+    sys.stdout.write(json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n")
     sys.stdout.flush()
 
 

@@ -47,7 +47,8 @@ class Connection:
         on_message: gets each message.
         acknowledge_by_hand: the broker keeps each message until `acknowledge`, and sends it again
             after a lost connection; otherwise it is acknowledged when `on_message` has returned.
-        on_change: gets True when the connection and all subscriptions stand, False when it is lost.
+        on_change: gets True when the connection and all subscriptions stand, False when it is lost,
+            but not when we leave.
         keep_alive: seconds of silence after which either side takes the other for gone.
     """
 
@@ -86,6 +87,7 @@ class Connection:
 
     def __exit__(self, *_error: object) -> None:
         was_ready = self._ready.is_set()
+        self._on_change = None  # that we leave is no news to us
         if self._client.disconnect() == paho.MQTT_ERR_SUCCESS:
             self._cut_off_after(STOP_TIMEOUT)
         self._client.loop_stop()
@@ -101,14 +103,18 @@ class Connection:
             self._ready.clear()
             self._send_subscriptions({topic_filter: qos})
 
-    def wait_ready(self, timeout: float) -> None:
-        """Wait until connected and subscribed.
+    def wait_ready(self, timeout: float, *, unless: Callable[[], bool] = lambda: False) -> None:
+        """Wait until connected and subscribed, or until `unless` says not to.
 
         Raises:
             BrokerUnreachableError: when that has not come about within `timeout` seconds.
         """
-        if not self._ready.wait(timeout):
-            raise BrokerUnreachableError(str(self.address), self._problem)
+        deadline = time.monotonic() + timeout
+        while not self._ready.wait(min(0.1, max(0.0, deadline - time.monotonic()))):
+            if unless():
+                return
+            if time.monotonic() >= deadline:
+                raise BrokerUnreachableError(str(self.address), self._problem)
 
     @property
     def is_ready(self) -> bool:
@@ -132,7 +138,7 @@ class Connection:
         the connection's thread, or from here when the broker was quicker than this method.
 
         Raises:
-            IotButtonError: when 65,535 messages wait already; MQTT has no more packet ids.
+            IotButtonError: when the next packet id still waits: MQTT has 65,535 of them.
         """
         information = self._client.publish(topic, payload, qos)
         if information.rc == paho.MQTT_ERR_QUEUE_SIZE:
@@ -213,7 +219,7 @@ class Connection:
         def guarded(*arguments: object) -> None:
             try:
                 callback(*arguments)
-            except Exception:
+            except (Exception, SystemExit):
                 log.exception("an error in a callback; the connection goes on")
 
         return guarded

@@ -5,6 +5,7 @@ under their own names.
 """
 
 import functools
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,17 @@ from iot_button.configuration import load
 from iot_button.console import start_logging
 
 Command = Callable[..., None]
+CONFIG = "iot_button.config"
+"""Where a command's context keeps the settings file that was named, if one was."""
 PORT = click.IntRange(0, 65535)
+
+
+def finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    """Refuse NaN, which compares false with every limit."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no usable number")
+    return value
+
 
 mqtt_port = click.option(
     "--port", "broker__port", type=PORT, metavar="PORT", help="For MQTT; 0: any free one. [1883]"
@@ -43,6 +54,7 @@ def takes_settings(command: Command) -> Command:
         config: Path | None, state_dir: str | None, verbose: bool, **parameters: Any
     ) -> None:
         start_logging(verbose=verbose)
+        click.get_current_context().meta[CONFIG] = config
         options: dict[str, dict[str, Any]] = {}
         for name in [name for name in parameters if "__" in name]:
             value = parameters.pop(name)

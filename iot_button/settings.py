@@ -77,18 +77,19 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
 class FunctionsSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The function runtime.
 
-    `client_id`: names its session at the broker. Two runtimes on one broker need two names.
+    `client_id`: names its session at the broker; None: made from the topic prefix, so that two
+    installations on one broker do not take each other's session.
     """
 
-    client_id: Text = "iot-button-functions"
+    client_id: Text | None = None
 
 
 class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The web dashboard. `client_id` names its session at the broker."""
+    """The web dashboard. `client_id`: as for the function runtime."""
 
     host: str = "127.0.0.1"
     port: Port = 8080
-    client_id: Text = "iot-button-dashboard"
+    client_id: Text | None = None
 
 
 class TopicSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +106,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     functions: FunctionsSettings = FunctionsSettings()
     dashboard: DashboardSettings = DashboardSettings()
     topics: TopicSettings = TopicSettings()
+
+    @property
+    def functions_client_id(self) -> str:
+        """What names the function runtime's session at the broker."""
+        return self.functions.client_id or self._client_id("functions")
+
+    @property
+    def dashboard_client_id(self) -> str:
+        """What names the dashboard's session at the broker."""
+        return self.dashboard.client_id or self._client_id("dashboard")
+
+    def _client_id(self, part: str) -> str:
+        return f"iot-button-{part}{'-' if self.topics.prefix else ''}{self.topics.prefix}"
 
     @property
     def topic_names(self) -> Topics:

@@ -7,6 +7,7 @@ should the supervisor be killed, the pipe ends, and the child stops by itself.
 """
 
 import contextlib
+import math
 import os
 import queue
 import signal
@@ -58,8 +59,8 @@ class _Part:
     process: subprocess.Popen[str]
     started_at: float
     failures: int = 0
-    is_ready: bool = False
-    addresses: Mapping[str, str] = field(default_factory=dict)
+    ready_by: float = field(default_factory=lambda: time.monotonic() + READY_TIMEOUT)
+    """The moment by which it has to be ready; infinite once it is, or has ended."""
 
 
 def restart_delay(failures: int) -> float:
@@ -107,60 +108,58 @@ class Supervisor:
             IotButtonError: it ended, or was not ready in time; its own words are above.
         """
         self._parts[plan.name] = self._spawn(plan, failures=0)
-        deadline = time.monotonic() + READY_TIMEOUT
-        while True:
-            try:
-                event = self._events.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                problem = f"{plan.name} was not ready within {READY_TIMEOUT:g} s"
-                raise IotButtonError(problem) from None
-            if isinstance(event, _Stop):
-                return None
+        while not isinstance(event := self._next_event(), _Stop):
             if event.name != plan.name:
                 self._handle(event)
             elif isinstance(event, _Ended):
                 raise IotButtonError(f"{plan.name} did not start; its reason is above")
             else:
-                self._became_ready(event)
+                self._parts[plan.name].ready_by = math.inf
                 return event.addresses
+        return None
 
     def watch(self) -> None:
         """Start parts again when they end, until asked to stop."""
-        while True:
-            due = min(self._restarts.values(), default=None)
-            try:
-                event = self._events.get(
-                    timeout=None if due is None else max(0.0, due - time.monotonic())
-                )
-            except queue.Empty:
-                self._restart_those_due()
-                continue
-            if isinstance(event, _Stop):
-                return
+        while not isinstance(event := self._next_event(), _Stop):
             self._handle(event)
 
+    def _next_event(self) -> _Ready | _Ended | _Stop:
+        """Return the next event; meanwhile start what is due, and kill what is late."""
+        while True:
+            self._restart_those_due()
+            self._kill_those_late()
+            due = min(
+                *self._restarts.values(), *(p.ready_by for p in self._parts.values()), math.inf
+            )
+            wait = max(0.0, due - time.monotonic())
+            with contextlib.suppress(queue.Empty):
+                return self._events.get(timeout=None if math.isinf(wait) else wait)
+
     def _handle(self, event: _Ready | _Ended) -> None:
-        if isinstance(event, _Ready):
-            part = self._parts[event.name]
-            was_before = part.failures > 0
-            self._became_ready(event)
-            if was_before:
-                say(f"{event.name} is ready again")
-            return
         part = self._parts[event.name]
-        if part.process is not event.process:
-            return
+        if isinstance(event, _Ready):
+            part.ready_by = math.inf
+            say(f"{event.name} is ready again")
+        elif part.process is event.process:
+            self._plan_restart(part)
+
+    def _plan_restart(self, part: _Part) -> None:
         _end_group(part.process)
+        part.ready_by = math.inf
         ran = time.monotonic() - part.started_at
         part.failures = 0 if ran > STABLE_AFTER else part.failures
         delay = restart_delay(part.failures)
         part.failures += 1
-        self._restarts[event.name] = time.monotonic() + delay
-        say(f"{event.name} ended ({_reason(part.process)}); starting it again in {delay:g} s")
+        self._restarts[part.plan.name] = time.monotonic() + delay
+        reason = _reason(part.process)
+        say(f"{part.plan.name} ended ({reason}); starting it again in {delay:g} s")
 
-    def _became_ready(self, event: _Ready) -> None:
-        part = self._parts[event.name]
-        part.is_ready, part.addresses = True, event.addresses
+    def _kill_those_late(self) -> None:
+        for name, part in self._parts.items():
+            if part.ready_by <= time.monotonic():
+                part.ready_by = math.inf
+                say(f"{name} was not ready within {READY_TIMEOUT:g} s; it is killed")
+                part.process.kill()
 
     def _restart_those_due(self) -> None:
         for name in [n for n, due in self._restarts.items() if due <= time.monotonic()]:
@@ -233,5 +232,7 @@ def _end_group(process: subprocess.Popen[str]) -> None:
 def _reason(process: subprocess.Popen[str]) -> str:
     status = process.returncode
     if status is not None and status < 0:
-        return f"killed by {signal.Signals(-status).name}"
+        with contextlib.suppress(ValueError):  # a real-time signal has no name
+            return f"killed by {signal.Signals(-status).name}"
+        return f"killed by signal {-status}"
     return f"status {status}"

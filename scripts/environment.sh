@@ -13,16 +13,19 @@ fail() {
 # make_environment run|test: installs exactly what requirements/NAME.txt locks, and the project.
 make_environment() {
     name=$1
-    wanted=$(cat "requirements/$name.txt" pyproject.toml scripts/environment.sh | cksum)" $PWD"
-    [ "$(cat ".venv/installed-$name" 2>/dev/null)" = "$wanted" ] && [ -x .venv/bin/iot-button ] && return
+    wanted=$(cat "requirements/$name.txt" pyproject.toml scripts/environment.sh | cksum)" $(pwd -P)"
+    [ "$(cat ".venv/installed-$name" 2>/dev/null)" = "$wanted" ] &&
+        .venv/bin/python -c 'import iot_button' 2>/dev/null && return
     say "installing into .venv; this is done once and can take a minute"
-    rm -f .venv/installed-*
+    rm -f ".venv/installed-$name"
+    trap 'exit 130' INT
     if command -v uv >/dev/null 2>&1; then
         install_with_uv
     else
         install_with_pip
     fi
     printf '%s\n' "$wanted" >".venv/installed-$name"
+    trap - INT
 }
 
 install_with_uv() {
@@ -55,6 +58,7 @@ find_python() {
         command -v "$python"
         return
     done
+    [ -z "${PYTHON:-}" ] || fail "PYTHON=$PYTHON is no Python 3.11 or newer"
     fail "Python 3.11 or newer is needed. Install it: sudo apt-get install python3 python3-venv"
 }
 

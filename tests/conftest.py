@@ -79,10 +79,11 @@ def broker(request: pytest.FixtureRequest) -> Program:
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
     chromium = require_program("chromium", "chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS) as launched,
+    ):
         yield launched
-        launched.close()
 
 
 EXPECTED_NOISE = ("WebSocket connection to", "Failed to load resource", "net::ERR_")

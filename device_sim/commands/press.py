@@ -1,11 +1,11 @@
 """`iot-button press`: one click, and what the function made of it."""
 
-import json
 import secrets
 import threading
 import time
 
 import click
+import msgspec
 
 from iot_button.console import emit, say
 from iot_button.errors import IotButtonError, NotAClickError
@@ -13,6 +13,7 @@ from iot_button.events import (
     SERIAL_NUMBER,
     Click,
     ClickType,
+    ProcessedClick,
     decode_processed_click,
     encode_click,
     new_event_id,
@@ -21,7 +22,7 @@ from iot_button.events import (
 )
 from iot_button.messages import Message
 from iot_button.mqtt import Connection
-from iot_button.options import takes_settings
+from iot_button.options import finite, takes_settings
 from iot_button.settings import Settings
 
 CONNECT_TIMEOUT = 2.0
@@ -35,7 +36,7 @@ def _serial(_context: click.Context, _option: click.Parameter, value: str) -> st
 
 def _battery(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
     try:
-        return parse_millivolts(value)
+        return parse_millivolts(int(value) if value is not None and value.isdecimal() else value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 
@@ -61,8 +62,9 @@ def _battery(_context: click.Context, _option: click.Parameter, value: str | Non
     metavar="SECONDS",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds to wait.",
+    type=click.FloatRange(min=0, min_open=True, max=3600),
+    callback=finite,
+    help="How long to wait.",
 )
 @takes_settings
 def command(
@@ -92,7 +94,7 @@ def command(
         say(f"acknowledged by {settings.broker.address} in {seconds * 1000:.1f} ms")
     else:
         seconds = presser.press(presser.processed, timeout, subscribe=True)
-        emit(json.loads(presser.answer))
+        emit(msgspec.to_builtins(presser.answer))
         say(f"processed in {seconds * 1000:.1f} ms")
 
 
@@ -104,7 +106,7 @@ class _Presser:
         self._click = pressed
         self.acknowledged = threading.Event()
         self.processed = threading.Event()
-        self.answer = b""
+        self.answer: ProcessedClick | None = None
 
     def press(self, done: threading.Event, timeout: float, *, subscribe: bool) -> float:
         """Press; return the seconds until `done`.
@@ -139,7 +141,7 @@ class _Presser:
         except NotAClickError:
             return
         if answer.event_id == self._click.event_id:
-            self.answer = message.payload
+            self.answer = answer
             self.processed.set()
 
     def _failure(self, timeout: float) -> IotButtonError:

@@ -10,10 +10,11 @@ from device_sim.tally import Tally
 from iot_button.console import emit, say, say_ready
 from iot_button.errors import IotButtonError
 from iot_button.lifetime import Lifetime
-from iot_button.options import takes_settings, until_stdin_closes
+from iot_button.options import finite, takes_settings, until_stdin_closes
 from iot_button.settings import Settings
 
-POSITIVE = click.FloatRange(min=0, min_open=True)
+MOST_PER_SECOND = 10_000
+LONGEST = 30 * 86400.0
 
 
 @click.command(epilog="Example: iot-button simulate --devices 20 --rate 50 --duration 10")
@@ -28,11 +29,16 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--rate",
     metavar="CLICKS_PER_S",
-    type=POSITIVE,
+    type=click.FloatRange(min=0, min_open=True, max=MOST_PER_SECOND),
+    callback=finite,
     help="Clicks per second of all buttons together. [one click of each in 5 s]",
 )
 @click.option(
-    "--duration", metavar="SECONDS", type=POSITIVE, help="Seconds; without it, until Ctrl-C."
+    "--duration",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True, max=LONGEST),
+    callback=finite,
+    help="Without it, until Ctrl-C.",
 )
 @click.option("--seed", metavar="K", type=int, help="The same seed presses the same buttons again.")
 @click.option(
@@ -40,8 +46,14 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
     metavar="SECONDS",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=3600),
+    callback=finite,
     help="Seconds to wait, at the end, for clicks that are under way.",
+)
+@click.option(
+    "--client-id",
+    metavar="ID",
+    help="Names the session at the broker, so that a restart takes it over. [random]",
 )
 @until_stdin_closes
 @takes_settings
@@ -52,6 +64,7 @@ def command(
     duration: float | None,
     seed: int | None,
     settle: float,
+    client_id: str | None,
     until_stdin_closes: bool,
 ) -> None:
     """Let simulated buttons click at random (Poisson), with batteries that run down.
@@ -62,6 +75,7 @@ def command(
     fleet = Fleet(
         settings,
         presses=presses(devices=devices, rate=rate or devices / 5, seed=seed),
+        client_id=client_id,
         on_progress=_show if sys.stderr.isatty() else lambda _tally: None,
     )
     with Lifetime(until_stdin_closes=until_stdin_closes) as lifetime:
@@ -77,7 +91,7 @@ def command(
         emit(fleet.tally.summary())
         if fleet.tally.lost and not lifetime.is_over:
             raise IotButtonError(
-                f"{fleet.tally.lost} clicks were acknowledged and never processed",
+                f"{fleet.tally.lost} clicks were acknowledged and not processed",
                 mend="is the function running? iot-button doctor",
             )
 

@@ -3,6 +3,8 @@
 Form: AWS Lambda developer guide, "Capturing records of Lambda asynchronous invocations".
 Where the input was no click there was no invocation: then `approximateInvokeCount` is 0, the
 condition is ours (`NotAClick`), and `requestPayload` holds the topic and the bytes in base64.
+Of a payload above 512 KiB only its beginning is kept, and `payloadBytes` says how long it was: the
+record must itself pass through the broker.
 """
 
 import base64
@@ -15,6 +17,8 @@ from functions.runtime.context import VERSION, function_arn
 from functions.runtime.invocation import Failure
 from iot_button.errors import NotAClickError
 from iot_button.events import format_instant
+
+MOST_KEPT_BYTES = 512 * 1024
 
 
 def of_failure(
@@ -41,7 +45,11 @@ def of_no_click(error: NotAClickError, *, function: str, topic: str, moment: dat
         request_id=request_id,
         condition="NotAClick",
         attempts=0,
-        request={"topic": topic, "payloadBase64": base64.b64encode(error.payload).decode()},
+        request={
+            "topic": topic,
+            "payloadBase64": base64.b64encode(error.payload[:MOST_KEPT_BYTES]).decode(),
+            "payloadBytes": len(error.payload),
+        },
         response={
             "errorMessage": error.reason,
             "errorType": "NotAClick",

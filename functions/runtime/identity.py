@@ -3,16 +3,18 @@
 Brokers deliver at least once (MQTT QoS 1), so the same click can come again; it is known by its id.
 """
 
+import uuid
 from dataclasses import replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from iot_button.events import Click, new_event_id
+from iot_button.events import Click, encode_click, new_event_id
 from iot_button.messages import Message
 
 K = TypeVar("K")
 V = TypeVar("V")
 
+_NAMESPACE = uuid.UUID("5d3c2f0e-6b0a-4c53-9d1f-7e0f6c3f9a11")
 WINDOW = 10_000
 """How many clicks are remembered. Enough for what a broker sends again after a lost connection."""
 
@@ -39,8 +41,9 @@ class Recent(Generic[K, V]):
 class EventIdGiver:
     """Gives an id to each click that has none: the same id to a redelivery of the same message.
 
-    A message that comes again says so (DUP flag) and has the packet id and the bytes that it had
-    the first time (MQTT 3.1.1, 4.4). Two presses with equal bytes are two messages and get two ids.
+    A click that says when it was is named by what it says. Otherwise a message that comes again
+    says so (DUP flag), and has the packet id and the bytes that it had the first time (MQTT 3.1.1,
+    4.4). Two presses with equal bytes are two messages and get two ids.
     """
 
     def __init__(self, size: int = WINDOW) -> None:
@@ -50,6 +53,8 @@ class EventIdGiver:
         """Return the click's own id, or the one that it gets."""
         if click.event_id is not None:
             return click.event_id
+        if click.clicked_at is not None:
+            return str(uuid.uuid5(_NAMESPACE, encode_click(click).decode()))
         key = (message.delivery.packet_id, message.topic, message.payload)
         known = self._given.get(key) if message.duplicate else None
         event_id = known or new_event_id(moment)

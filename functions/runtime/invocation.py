@@ -54,6 +54,8 @@ def invoke(function: Function, event: Any) -> Result | Failure:
     )
     try:
         result = function.handler(event, context)
+    except SystemExit as error:  # as on AWS, the handler's exit is its failure, not ours
+        return Failure(request_id, _response(error, request_id, "Runtime.ExitError"))
     except Exception as error:  # noqa: BLE001 - the handler is the user's; it may raise anything
         return Failure(request_id, _response(error, request_id))
     try:
@@ -63,7 +65,7 @@ def invoke(function: Function, event: Any) -> Result | Failure:
         return Failure(request_id, _response(error, request_id, "Runtime.MarshalError"))
 
 
-def _response(error: Exception, request_id: str, kind: str | None = None) -> dict[str, Any]:
+def _response(error: BaseException, request_id: str, kind: str | None = None) -> dict[str, Any]:
     # The first frame of the trace is ours.
     trace = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
     return {

@@ -22,6 +22,9 @@ from iot_button.topics import Topics
 
 log = logging.getLogger(__name__)
 
+Key = tuple[str, str]
+"""Which click: its serial number and its event id. A simple button may count its ids from 1."""
+
 PROCESSED = "processed"
 DEAD_LETTER = "deadletter"
 _SAID_SINGLY = 10
@@ -44,8 +47,8 @@ class Worker:
         self._topics = topics
         self._clock = clock
         self._ids = EventIdGiver()
-        self._done: Recent[str, str] = Recent()
-        self._under_way: dict[str, set[Delivery]] = {}
+        self._done: Recent[Key, str] = Recent()
+        self._under_way: dict[Key, set[Delivery]] = {}
         self._stopping = False
         self.counts: Counter[str] = Counter()
 
@@ -63,6 +66,11 @@ class Worker:
             connection.acknowledge(message.delivery)
             return
         serial_number = Topics.serial_number(message.topic)
+        if message.topic != self._topics.click(serial_number):
+            # A kept session can hold a subscription from before the settings changed.
+            self._complain("strays", f"{message.topic!r} is no topic of ours")
+            connection.acknowledge(message.delivery)
+            return
         try:
             click = decode_click(message.payload, serial_number=serial_number)
         except NotAClickError as error:
@@ -71,17 +79,19 @@ class Worker:
             self._take(connection, message, click)
 
     def _take(self, connection: Connection, message: Message, click: Click) -> None:
-        event_id = self._ids.event_id(click, message, self._clock())
-        if event_id in self._under_way:
-            self._under_way[event_id].add(message.delivery)
+        wants_receipt = click.event_id is not None
+        click = with_id(click, self._ids.event_id(click, message, self._clock()))
+        key = _key(click)
+        if key in self._under_way:
+            self._under_way[key].add(message.delivery)
             return
-        self._under_way[event_id] = {message.delivery}
-        outcome = self._done.get(event_id)
+        self._under_way[key] = {message.delivery}
+        outcome = self._done.get(key)
         if outcome is None:
-            self._run(connection, with_id(click, event_id), wants_receipt=bool(click.event_id))
-        else:
-            self._complain("repeats", f"{event_id} came again; it is {outcome} already")
-            self._finish(connection, with_id(click, event_id), outcome, bool(click.event_id))
+            self._run(connection, click, wants_receipt=wants_receipt)
+            return
+        self._complain("repeats", f"{key} came again; it is {outcome} already")
+        self._let_go(connection, click, outcome, wants_receipt=wants_receipt)
 
     def _run(self, connection: Connection, click: Click, *, wants_receipt: bool) -> None:
         event = click.as_event()
@@ -94,29 +104,31 @@ class Worker:
             )
         else:
             outcome, topic, payload = PROCESSED, self._topics.processed, result.payload
-        connection.publish(
-            topic,
-            payload,
-            on_acknowledged=lambda: self._finish(connection, click, outcome, wants_receipt),
-        )
 
-    def _finish(
-        self, connection: Connection, click: Click, outcome: str, wants_receipt: bool
+        def on_acknowledged() -> None:
+            self.counts[outcome] += 1
+            self._done.put(_key(click), outcome)
+            self._let_go(connection, click, outcome, wants_receipt=wants_receipt)
+
+        try:
+            connection.publish(topic, payload, on_acknowledged=on_acknowledged)
+        except Exception:
+            # Not under way after all: when the broker sends it again, it is run again.
+            del self._under_way[_key(click)]
+            raise
+
+    def _let_go(
+        self, connection: Connection, click: Click, outcome: str, *, wants_receipt: bool
     ) -> None:
-        """Remember that the output is with the broker, tell the button, let go of the input."""
-        event_id = str(click.event_id)
-        self.counts[outcome] += 1
-        self._done.put(event_id, outcome)
-        if wants_receipt:
-            receipt = {
-                "eventId": event_id,
-                "outcome": outcome,
-                "timestamp": format_instant(self._clock()),
-            }
-            payload = json.dumps(receipt, separators=(",", ":")).encode()
-            connection.publish(self._topics.receipt(click.serial_number), payload)
-        for delivery in self._under_way.pop(event_id):
-            connection.acknowledge(delivery)
+        """Tell the button what became of its click, and let the broker forget the input."""
+        deliveries = self._under_way.pop(_key(click))
+        try:
+            if wants_receipt:
+                topic = self._topics.receipt(click.serial_number)
+                connection.publish(topic, _receipt(click, outcome, self._clock()))
+        finally:
+            for delivery in deliveries:
+                connection.acknowledge(delivery)
 
     def _bury(self, connection: Connection, message: Message, error: NotAClickError) -> None:
         self._complain("no clicks", f"{message.topic!r} brought no click: {error.reason[:200]!r}")
@@ -135,3 +147,16 @@ class Worker:
         count = self.counts[kind]
         if count <= _SAID_SINGLY or count % _SAID_EVERY == 0:
             log.warning("%s: %s (%s so far: %d)", self._function.name, problem, kind, count)
+
+
+def _key(click: Click) -> Key:
+    return click.serial_number, str(click.event_id)
+
+
+def _receipt(click: Click, outcome: str, moment: datetime) -> bytes:
+    receipt = {
+        "eventId": click.event_id,
+        "outcome": outcome,
+        "timestamp": format_instant(moment),
+    }
+    return json.dumps(receipt, separators=(",", ":")).encode()

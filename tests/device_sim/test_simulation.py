@@ -99,3 +99,14 @@ def test_the_tally_follows_a_click_whatever_comes_first() -> None:
         "repeated": 1,
     }
     assert tally.under_way == 2
+
+
+def test_a_lost_click_is_counted_and_no_longer_waited_for() -> None:
+    tally = Tally()
+    for event_id in ("lost", "not acknowledged"):
+        tally.on_sent(event_id)
+    tally.on_acknowledged("lost")
+    tally.give_up_on_old(60.0)
+    assert (tally.under_way, tally.lost) == (2, 1)
+    tally.give_up_on_old(0.0)
+    assert (tally.under_way, tally.lost) == (1, 1)

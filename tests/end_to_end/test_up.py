@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+import socket
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Start
 from tests.end_to_end.conftest import FREE_PORTS, Up, children, is_alive
-from tests.support import Program, eventually, is_listening, require_program
+from tests.support import Listener, Program, eventually, is_listening, require_program
 
 PORTS = ("mqtt", "websocket", "dashboard")
 
@@ -143,3 +145,38 @@ def test_a_broken_settings_file_is_one_error(start: Start) -> None:
 def test_verbose_reaches_the_parts(up: Up) -> None:
     program = up("--no-dashboard", "--verbose")
     program.wait_for("^broker: .* DEBUG ")
+
+
+def test_a_part_that_dies_of_a_signal_without_a_name_is_started_again(up: Up) -> None:
+    program = up("--no-dashboard")
+    os.kill(children(program.process.pid)["functions"], signal.SIGRTMIN + 1)
+    program.wait_for("^functions ended \\(killed by signal ")
+    program.wait_for("^functions is ready again")
+
+
+def test_a_named_settings_file_is_the_only_one_that_is_read(up: Up, tmp_path: Path) -> None:
+    (tmp_path / "iot-button.toml").write_text("[broker]\nprot = 1\n")
+    (tmp_path / "good.toml").write_text('[topics]\nprefix = "home"\n')
+    program = up("--no-dashboard", "--config", "good.toml")
+    with Listener(program.port("mqtt"), "home/iotprocessed") as listener:
+        listener.publish("home/iotbutton/B1", '{"serialNumber":"B1","clickType":"SINGLE"}')
+        assert listener.next().topic == "home/iotprocessed"
+
+
+@pytest.mark.parametrize("command", ["tail", "functions", "dashboard", "simulate", "press"])
+def test_ctrl_c_is_heard_while_a_broker_does_not_answer(start: Start, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        program = start(command, "--broker", f"mqtt://127.0.0.1:{silent.getsockname()[1]}")
+        connection, _address = silent.accept()
+        with connection:
+            program.send(signal.SIGINT)
+            assert program.end(deadline=5.0) == 130
+    assert not any("Traceback" in line for line in program.said)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("simulate", "--rate", "nan"), ("simulate", "--duration", "inf"), ("up", "--rate", "1e300")],
+)
+def test_numbers_without_sense_are_wrong_usage(start: Start, options: tuple[str, ...]) -> None:
+    assert start(*options).end() == 2

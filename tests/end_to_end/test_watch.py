@@ -17,10 +17,14 @@ def test_tail_prints_each_processed_click_as_one_line(amqtt: Program, start: Sta
     sent = {"serialNumber": "B1", "clickType": "SINGLE", "title": "caf\u00e9 \u202e\x9b31m"}
     with Listener(amqtt.port("mqtt")) as listener:
         listener.publish("iotprocessed", b"rubbish")
+        for number in ("1e999", "1" * 5000):
+            listener.publish("iotprocessed", f'{{"serialNumber":"B","clickType":"a","x":{number}}}')
         listener.publish("iotprocessed", json.dumps(sent))
-        eventually(lambda: tail.printed, what="a line")
-    assert json.loads(tail.printed[0]) == sent
-    assert tail.printed[0].isascii(), "text of others must not steer the terminal"
+        eventually(lambda: any("caf" in line for line in tail.printed), what="the line")
+    assert json.loads(tail.printed[-1]) == sent
+    assert not any("Infinity" in line for line in tail.printed)
+    assert not any("Traceback" in line for line in tail.said)
+    assert tail.printed[-1].isascii(), "text of others must not steer the terminal"
     tail.wait_for("^left out: not a click")
     tail.send(signal.SIGINT)
     assert tail.end() == 130

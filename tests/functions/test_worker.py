@@ -1,6 +1,7 @@
 """The worker inside: functions that fail, and when an input is acknowledged."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from functions.runtime.identity import EventIdGiver, Recent
 from functions.runtime.invocation import Failure, Function, Result, invoke
 from functions.runtime.worker import Worker
+from iot_button.errors import IotButtonError
 from iot_button.events import Click, ClickType, utc_now
 from iot_button.messages import Delivery, Message, Session
 from iot_button.mqtt import Connection
@@ -45,9 +47,17 @@ def returns_what_json_cannot_hold(_event: Any, _context: Any) -> object:
     return {"bytes": b"x"}
 
 
+def leaves(_event: Any, _context: Any) -> None:
+    sys.exit("enough")
+
+
 @pytest.mark.parametrize(
     ("handler", "error"),
-    [(fails, "LookupError"), (returns_what_json_cannot_hold, "Runtime.MarshalError")],
+    [
+        (fails, "LookupError"),
+        (returns_what_json_cannot_hold, "Runtime.MarshalError"),
+        (leaves, "Runtime.ExitError"),
+    ],
 )
 def test_a_handler_that_fails_makes_a_dead_letter_and_a_receipt_that_says_so(
     amqtt: Program, handler: Callable[[Any, Any], Any], error: str
@@ -70,6 +80,7 @@ class RecordingConnection(Connection):
 
     def __init__(self) -> None:
         super().__init__(BrokerAddress(host="127.0.0.1", port=1), client_id="nowhere")
+        self.refuses = False
         self.published: list[str] = []
         self.pubacks: list[Callable[[], None]] = []
         self.acknowledged: list[Delivery] = []
@@ -82,6 +93,8 @@ class RecordingConnection(Connection):
         qos: int = 1,
         on_acknowledged: Callable[[], None] | None = None,
     ) -> None:
+        if self.refuses:
+            raise IotButtonError("no packet id is free")
         self.published.append(topic)
         if on_acknowledged is not None:
             self.pubacks.append(on_acknowledged)
@@ -90,10 +103,17 @@ class RecordingConnection(Connection):
         self.acknowledged.append(delivery)
 
 
-def message(connection_number: int, packet_id: int, *, duplicate: bool = False) -> Message:
+def message(
+    connection_number: int,
+    packet_id: int,
+    *,
+    duplicate: bool = False,
+    topic: str = TOPIC,
+    **fields: str,
+) -> Message:
     return Message(
-        topic=TOPIC,
-        payload=CLICK.encode(),
+        topic=topic,
+        payload=json.dumps(json.loads(CLICK) | fields).encode(),
         qos=1,
         retained=False,
         duplicate=duplicate,
@@ -186,3 +206,51 @@ def test_an_error_response_has_the_fields_of_aws_and_no_frame_of_ours() -> None:
     assert failure.response["requestId"] == failure.request_id
     assert "invocation.py" not in "".join(failure.response["stackTrace"])
     assert "in fails" in failure.response["stackTrace"][0]
+
+
+def echo() -> Worker:
+    return Worker(Function("f", lambda event, _context: event), topics=Topics())
+
+
+def test_two_buttons_may_count_their_ids_alike() -> None:
+    connection, worker = RecordingConnection(), echo()
+    worker.on_message(connection, message(1, 1))
+    other = message(1, 2, topic="iotbutton/B2", serialNumber="B2")
+    connection.pubacks[0]()
+    worker.on_message(connection, other)
+    assert connection.published.count("iotprocessed") == 2
+
+
+def test_a_click_without_an_id_is_named_by_the_moment_that_it_tells() -> None:
+    giver, moment = EventIdGiver(), utc_now()
+    click = Click(serial_number="B1", click_type=ClickType.SINGLE, clicked_at=moment)
+    other = Click(serial_number="B1", click_type=ClickType.DOUBLE, clicked_at=moment)
+    first = giver.event_id(click, message(1, 7), utc_now())
+    assert EventIdGiver().event_id(click, message(5, 1), utc_now()) == first
+    assert giver.event_id(other, message(1, 8), utc_now()) != first
+
+
+def test_a_click_whose_output_could_not_be_sent_is_run_when_it_comes_again() -> None:
+    connection, worker = RecordingConnection(), echo()
+    connection.refuses = True
+    with pytest.raises(IotButtonError):
+        worker.on_message(connection, message(1, 7))
+    connection.refuses = False
+    worker.on_message(connection, message(2, 7, duplicate=True))
+    assert connection.published == ["iotprocessed"]
+
+
+def test_a_click_on_a_topic_that_is_not_ours_is_let_go() -> None:
+    connection, worker = RecordingConnection(), echo()
+    worker.on_message(connection, message(1, 7, topic=f"home/{TOPIC}"))
+    assert connection.published == []
+    assert connection.acknowledged == [Delivery(1, 7)]
+    assert worker.counts["strays"] == 1
+
+
+def test_a_repeat_is_counted_as_a_repeat_and_not_as_processed() -> None:
+    connection, worker = RecordingConnection(), echo()
+    worker.on_message(connection, message(1, 7))
+    connection.pubacks[0]()
+    worker.on_message(connection, message(1, 8))
+    assert worker.counts == {"processed": 1, "repeats": 1}

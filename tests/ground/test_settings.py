@@ -326,7 +326,8 @@ def test_every_setting_has_a_variable() -> None:
         for field in msgspec.structs.fields(section.type)
     }
     settings = load_with(username="u", password="p", ca_file="c")
-    assert set(as_environment(settings)) == fields | {"IOT_BUTTON_STATE_DIR"}
+    unset = {"IOT_BUTTON_FUNCTIONS_CLIENT_ID", "IOT_BUTTON_DASHBOARD_CLIENT_ID"}
+    assert set(as_environment(settings)) == fields - unset | {"IOT_BUTTON_STATE_DIR"}
 
 
 def test_no_password_is_shown_where_settings_are_printed() -> None:
@@ -340,3 +341,21 @@ def test_no_password_is_shown_where_settings_are_printed() -> None:
 
 def test_a_relative_state_home_is_ignored_as_xdg_has_it() -> None:
     assert ".local/state" in load(environ={"XDG_STATE_HOME": "relative"}).state_dir
+
+
+def test_installations_with_different_prefixes_have_different_sessions() -> None:
+    ids = set()
+    for prefix in ("", "home", "office"):
+        settings = load(environ={}, options={"topics": {"prefix": prefix}})
+        ids |= {settings.functions_client_id, settings.dashboard_client_id}
+    assert len(ids) == 6
+    named = load(environ={"IOT_BUTTON_FUNCTIONS_CLIENT_ID": "mine"})
+    assert named.functions_client_id == "mine"
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [("", "state_dir"), ("broker", "host"), ("functions", "client_id")]
+)
+def test_a_control_character_is_refused(section: str, key: str) -> None:
+    with pytest.raises(SettingError, match="control character"):
+        load(environ={}, options={section: {key: "/tmp/a\nlistener 1 0.0.0.0"}})

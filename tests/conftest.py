@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -79,11 +80,21 @@ def broker(request: pytest.FixtureRequest) -> Program:
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
     chromium = require_program("chromium", "chromium")
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS) as launched,
-    ):
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
         yield launched
+        launched.close()
+        watchdog = threading.Timer(20, _kill_drivers)
+        watchdog.start()
+    watchdog.cancel()
+
+
+def _kill_drivers() -> None:
+    """End Playwright's driver, for whose end it waits without a deadline (seen to hang once)."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        for pid in children.read_text().split():
+            if b"run-driver" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(int(pid), signal.SIGKILL)
 
 
 EXPECTED_NOISE = ("WebSocket connection to", "Failed to load resource", "net::ERR_")

@@ -27,7 +27,7 @@ def run(broker: str, part: str, rate: float, duration: float, kills: int) -> dic
             [
                 *(sys.executable, "-m", "iot_button", "simulate"),
                 *("--broker", system.address("mqtt"), "--devices", "20", "--seed", "1"),
-                *("--rate", str(rate), "--duration", str(duration)),
+                *("--rate", str(rate), "--duration", str(duration), "--settle", "60"),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -37,7 +37,7 @@ def run(broker: str, part: str, rate: float, duration: float, kills: int) -> dic
         for _ in range(kills):
             time.sleep(duration / (kills + 1))
             os.kill(system.processes()[part], signal.SIGKILL)
-        output, _ = simulation.communicate(timeout=duration + 60)
+        output, _ = simulation.communicate(timeout=duration + 120)
     summary: dict[str, float] = json.loads(output.splitlines()[-1])
     return summary
 

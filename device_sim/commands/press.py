@@ -20,6 +20,7 @@ from iot_button.events import (
     parse_millivolts,
     utc_now,
 )
+from iot_button.lifetime import Lifetime
 from iot_button.messages import Message
 from iot_button.mqtt import Connection
 from iot_button.options import finite, takes_settings
@@ -87,29 +88,30 @@ def command(
         event_id=new_event_id(moment),
         clicked_at=moment,
     )
-    presser = _Presser(settings, pressed)
-    if no_wait:
-        seconds = presser.press(presser.acknowledged, timeout, subscribe=False)
-        emit(pressed.as_event())
-        say(f"acknowledged by {settings.broker.address} in {seconds * 1000:.1f} ms")
-    else:
-        seconds = presser.press(presser.processed, timeout, subscribe=True)
-        emit(msgspec.to_builtins(presser.answer))
-        say(f"processed in {seconds * 1000:.1f} ms")
+    with Lifetime() as lifetime:
+        presser = _Presser(settings, pressed, lifetime)
+        done = presser.acknowledged if no_wait else presser.processed
+        seconds = presser.press(done, timeout, subscribe=not no_wait)
+        if not done.is_set():  # interrupted
+            return
+        emit(pressed.as_event() if no_wait else msgspec.to_builtins(presser.answer))
+        what = f"acknowledged by {settings.broker.address}" if no_wait else "processed"
+        say(f"{what} in {seconds * 1000:.1f} ms")
 
 
 class _Presser:
     """Publishes one click and waits for what is asked of it."""
 
-    def __init__(self, settings: Settings, pressed: Click) -> None:
+    def __init__(self, settings: Settings, pressed: Click, lifetime: Lifetime) -> None:
         self._settings = settings
         self._click = pressed
+        self._lifetime = lifetime
         self.acknowledged = threading.Event()
         self.processed = threading.Event()
         self.answer: ProcessedClick | None = None
 
     def press(self, done: threading.Event, timeout: float, *, subscribe: bool) -> float:
-        """Press; return the seconds until `done`.
+        """Press; return the seconds until `done`, or until asked to stop.
 
         Raises:
             BrokerUnreachableError: there is no broker.
@@ -124,15 +126,18 @@ class _Presser:
         if subscribe:
             connection.subscribe(topics.processed)
         with connection:
-            connection.wait_ready(CONNECT_TIMEOUT)
+            connection.wait_ready(CONNECT_TIMEOUT, unless=lambda: self._lifetime.is_over)
             start = time.monotonic()
+            if not connection.is_ready:
+                return 0.0
             connection.publish(
                 topics.click(self._click.serial_number),
                 encode_click(self._click),
                 on_acknowledged=self.acknowledged.set,
             )
-            if not done.wait(timeout):
-                raise self._failure(timeout)
+            while not done.wait(0.1) and not self._lifetime.is_over:
+                if time.monotonic() - start > timeout:
+                    raise self._failure(timeout)
             return time.monotonic() - start
 
     def _on_message(self, message: Message) -> None:

@@ -21,7 +21,7 @@ def test_a_taken_port_is_said_with_what_mends_it(start: Start, broker: Mosquitto
         assert program.end() == 1
     assert program.said == [
         f"iot-button: port {port} on 127.0.0.1 is taken by another program (dashboard.port)",
-        "  choose another with --port or IOT_BUTTON_DASHBOARD_PORT; 0 picks a free one",
+        "  choose another: iot-button up --dashboard-port 0, or iot-button dashboard --port 0",
     ]
 
 

@@ -19,9 +19,7 @@ make_environment() {
     say "installing into .venv; this is done once and can take a minute"
     rm -f ".venv/installed-$name"
     trap 'exit 130' INT
-    if command -v uv >/dev/null 2>&1; then
-        install_with_uv
-    else
+    if ! command -v uv >/dev/null 2>&1 || ! install_with_uv; then
         install_with_pip
     fi
     printf '%s\n' "$wanted" >".venv/installed-$name"
@@ -30,11 +28,13 @@ make_environment() {
 
 install_with_uv() {
     .venv/bin/python -c '' 2>/dev/null ||
-        uv venv --quiet --clear --python "$(find_python)" .venv || fail "uv could not make .venv"
+        uv venv --quiet --clear --python "$(find_python)" .venv || return
     for step in "--require-hashes -r requirements/$name.txt" "--no-deps --no-build-isolation -e ."; do
         # shellcheck disable=SC2086  # the step is several words
-        uv pip install --quiet --compile-bytecode --python .venv/bin/python $step ||
-            fail "the installation failed; the reason is above. Run the same command again to go on."
+        uv pip install --quiet --compile-bytecode --python .venv/bin/python $step || {
+            say "uv could not install it; trying with pip"
+            return 1
+        }
     done
 }
 

@@ -155,9 +155,8 @@ def test_one_browser_too_many_is_told_so(serve: Serve) -> None:
     _hub, port = serve(Hub(History(), max_clients=1))
     with watch(port) as first:
         receive(first)  # it is in, before the second asks
-        with watch(port) as second:
-            with pytest.raises(ConnectionClosed) as refusal:
-                second.recv(timeout=DEADLINE)
+        with watch(port) as second, pytest.raises(ConnectionClosed) as refusal:
+            second.recv(timeout=DEADLINE)
         assert refusal.value.rcvd is not None
         assert refusal.value.rcvd.code == 1013
         assert "1 browsers watch already" in refusal.value.rcvd.reason

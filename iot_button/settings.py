@@ -110,14 +110,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def functions_client_id(self) -> str:
         """What names the function runtime's session at the broker."""
-        return self.functions.client_id or self._client_id("functions")
+        return self.functions.client_id or self.client_id_of("functions")
 
     @property
     def dashboard_client_id(self) -> str:
         """What names the dashboard's session at the broker."""
-        return self.dashboard.client_id or self._client_id("dashboard")
+        return self.dashboard.client_id or self.client_id_of("dashboard")
 
-    def _client_id(self, part: str) -> str:
+    def client_id_of(self, part: str) -> str:
+        """Return the default client id of a part: another under each topic prefix."""
         return f"iot-button-{part}{'-' if self.topics.prefix else ''}{self.topics.prefix}"
 
     @property

@@ -73,10 +73,11 @@ def _plans(
     if not no_dashboard:
         yield Plan("dashboard", ["dashboard"])
     if simulate is not None:
+        client_id = settings.client_id_of("simulate")
         more = [] if rate is None else ["--rate", str(rate)]
         yield Plan(
             "simulate",
-            ["simulate", "--devices", str(simulate), "--client-id", "iot-button-simulate", *more],
+            ["simulate", "--devices", str(simulate), "--client-id", client_id, *more],
         )
 
 

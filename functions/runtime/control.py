@@ -125,11 +125,14 @@ class FunctionMetrics:
 
 
 class Control(Protocol):
-    """Every method may be called from any thread. A name that does not exist is an
-    `UnknownFunctionError`; a runtime that is stopping raises `IotButtonError`."""
+    """What the HTTP side may ask; every method may be called from any thread.
+
+    A name that does not exist is an `UnknownFunctionError`; a runtime that is stopping raises
+    `IotButtonError`.
+    """
 
     def functions(self) -> Sequence[FunctionStatus]:
-        """All functions, in the order of their manifest."""
+        """Return all functions, in the order of their manifest."""
 
     def invoke(
         self, name: str, event: bytes, *, client_context: Mapping[str, Any] | None = None
@@ -163,7 +166,7 @@ class Control(Protocol):
         """Run them, in the order in which they came."""
 
     def dead_letters(self, name: str, *, limit: int = 100) -> Sequence[DeadLetter]:
-        """The newest dead letters, oldest first."""
+        """Return the newest dead letters, oldest first."""
 
     def redrive(self, name: str, *, id: int | None = None) -> int:  # noqa: A002
         """Queue the original events of dead letters again, of one or of all; return how many."""
@@ -171,10 +174,10 @@ class Control(Protocol):
     def logs(
         self, name: str, *, after: int = 0, limit: int = 1000, wait: float = 0
     ) -> Sequence[LogLine]:
-        """Lines with a number above `after`, the newest `limit` of them, oldest first.
+        """Return lines with a number above `after`, the newest `limit` of them, oldest first.
 
         Where there is none yet, wait up to `wait` seconds for one.
         """
 
     def metrics(self) -> Sequence[FunctionMetrics]:
-        """The metrics of each function."""
+        """Return the metrics of each function."""

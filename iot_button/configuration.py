@@ -135,6 +135,7 @@ def _check(settings: Settings) -> None:
         )
     for name, host in (
         ("broker.host", settings.broker.host),
+        ("functions.host", settings.functions.host),
         ("dashboard.host", settings.dashboard.host),
     ):
         _check_loopback(name, host)

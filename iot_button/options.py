@@ -39,6 +39,13 @@ websocket_port = click.option(
     metavar="PORT",
     help="For MQTT over WebSocket; 0: any free one. [9001]",
 )
+functions_port = click.option(
+    "--functions-port",
+    "functions__port",
+    type=PORT,
+    metavar="PORT",
+    help="For the function runtime's HTTP endpoints; 0: any free one. [3000]",
+)
 until_stdin_closes = click.option(
     "--until-stdin-closes",
     is_flag=True,

@@ -75,12 +75,14 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FunctionsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The function runtime.
+    """The function runtime, and where it serves HTTP: http events, AWS's APIs, metrics.
 
     `client_id`: names its session at the broker; None: made from the topic prefix, so that two
     installations on one broker do not take each other's session.
     """
 
+    host: str = "127.0.0.1"
+    port: Port = 3000
     client_id: Text | None = None
 
 

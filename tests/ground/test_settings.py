@@ -43,6 +43,7 @@ def test_without_any_setting_everything_is_on_loopback_at_the_contracts_ports() 
     assert (settings.broker.use, settings.broker.host) == ("amqtt", "127.0.0.1")
     assert (settings.broker.port, settings.broker.websocket_port) == (1883, 9001)
     assert (settings.dashboard.host, settings.dashboard.port) == ("127.0.0.1", 8080)
+    assert (settings.functions.host, settings.functions.port) == ("127.0.0.1", 3000)
     assert settings.topic_names.processed == "iotprocessed"
 
 
@@ -134,6 +135,7 @@ def test_a_bad_value_in_the_file_names_the_file() -> None:
         ({"IOT_BUTTON_BROKER_USE": "tcp://h"}, "broker.use"),
         ({"IOT_BUTTON_TOPICS_PREFIX": "a/#"}, "topics.prefix"),
         ({"IOT_BUTTON_DASHBOARD_HOST": "0.0.0.0"}, "dashboard.host"),
+        ({"IOT_BUTTON_FUNCTIONS_HOST": "0.0.0.0"}, "functions.host"),
         ({"IOT_BUTTON_FUNCTIONS_CLIENT_ID": ""}, "functions.client_id"),
     ],
 )
@@ -282,7 +284,7 @@ def test_a_bad_address_is_refused_and_its_account_is_not_shown(use: str) -> None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "", "localhost.x"])
-@pytest.mark.parametrize("section", ["broker", "dashboard"])
+@pytest.mark.parametrize("section", ["broker", "functions", "dashboard"])
 def test_listening_beyond_loopback_is_refused_with_a_way_out(section: str, host: str) -> None:
     layer: dict[str, Any] = {section: {"host": host}}
     error = refusal(**layer)

@@ -1,4 +1,4 @@
-"""The MQTT connection: the one place that knows paho.
+"""The MQTT connection with a thread of its own.
 
 MQTT 3.1.1, because the embedded broker speaks nothing newer. A connection comes back by itself for
 ever; its subscriptions come back with it. paho's errors stop here.
@@ -20,20 +20,17 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from iot_button.errors import BrokerUnreachableError, IotButtonError, SettingError
+from iot_button.errors import BrokerUnreachableError, IotButtonError
 from iot_button.messages import Delivery, Message, Session
+from iot_button.mqtt.client import RECONNECT_LATEST, RECONNECT_SOONEST, new_client
 from iot_button.outstanding import Outstanding
 from iot_button.settings import BrokerAddress
 
 log = logging.getLogger(__name__)
 
-RECONNECT_SOONEST = 0.2
-RECONNECT_LATEST = 5.0
 STOP_TIMEOUT = 1.0
-CONNECT_TIMEOUT = 3.0  # nothing interrupts an attempt, and a stop may take 5 s in all
 _REFUSED = 0x80  # SUBACK's failure code, MQTT 3.1.1 section 3.9.3
 
 
@@ -169,14 +166,12 @@ class Connection:
             self._client.ack(delivery.packet_id, 1)
 
     def _new_client(self, *, acknowledge_by_hand: bool) -> paho.Client:
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
+        client = new_client(
+            self.address,
             self.client_id,
             clean_session=self._session is Session.CLEAN,
-            manual_ack=acknowledge_by_hand,
+            acknowledge_by_hand=acknowledge_by_hand,
         )
-        self._set_account(client)
-        client.connect_timeout = CONNECT_TIMEOUT
         # Not all clients of a broker that comes back should come back in the same moment.
         soonest = RECONNECT_SOONEST * random.uniform(0.75, 1.5)  # noqa: S311 - jitter, no secret
         client.reconnect_delay_set(soonest, RECONNECT_LATEST)  # type: ignore[arg-type]  # takes floats
@@ -190,23 +185,9 @@ class Connection:
         client.on_message = self._guarded(self._received)
         return client
 
-    def _set_account(self, client: paho.Client) -> None:
-        if self.address.username is not None:
-            client.username_pw_set(self.address.username, self.address.password)
-        if self.address.tls:
-            try:
-                client.tls_set(ca_certs=self.address.ca_file)
-            except OSError as error:  # ssl.SSLError is one too
-                raise SettingError(
-                    "broker.ca_file",
-                    f"broker.ca_file = {self.address.ca_file!r} cannot be used: {error}",
-                ) from error
-
     def _delete_session(self) -> None:
         """Connect once more with a clean session, which deletes the kept one (3.1.2.4)."""
-        client = paho.Client(CallbackAPIVersion.VERSION2, self.client_id, clean_session=True)
-        client.connect_timeout = STOP_TIMEOUT
-        self._set_account(client)
+        client = new_client(self.address, self.client_id, clean_session=True, timeout=STOP_TIMEOUT)
         with contextlib.suppress(OSError):
             client.connect(self.address.host, self.address.port, self._keep_alive)
             deadline = time.monotonic() + STOP_TIMEOUT

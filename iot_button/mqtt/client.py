@@ -1,0 +1,44 @@
+"""paho's client as we set it up, for a connection of either kind."""
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from iot_button.errors import SettingError
+from iot_button.settings import BrokerAddress
+
+CONNECT_TIMEOUT = 3.0  # nothing interrupts an attempt, and a stop may take 5 s in all
+RECONNECT_SOONEST = 0.2
+RECONNECT_LATEST = 5.0
+
+
+def new_client(
+    address: BrokerAddress,
+    client_id: str,
+    *,
+    clean_session: bool,
+    acknowledge_by_hand: bool = False,
+    timeout: float = CONNECT_TIMEOUT,
+) -> paho.Client:
+    """Return a client that has the address's account and certificates, not yet connected.
+
+    Raises:
+        SettingError: when the CA file cannot be used.
+    """
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id,
+        clean_session=clean_session,
+        manual_ack=acknowledge_by_hand,
+    )
+    client.connect_timeout = timeout
+    if address.username is not None:
+        client.username_pw_set(address.username, address.password)
+    if address.tls:
+        try:
+            client.tls_set(ca_certs=address.ca_file)
+        except OSError as error:  # ssl.SSLError is one too
+            raise SettingError(
+                "broker.ca_file",
+                f"broker.ca_file = {address.ca_file!r} cannot be used: {error}",
+            ) from error
+    return client

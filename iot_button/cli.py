@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "tail": ("iot_button.commands.tail", "Print processed clicks as they come."),
     "broker": ("broker.command", "Run the MQTT broker alone."),
     "functions": ("functions.command", "Run the function runtime alone."),
+    "rule": ("functions.rule_command", "Try an AWS IoT rule on a message."),
     "dashboard": ("dashboard.command", "Run the web dashboard alone."),
     "doctor": ("iot_button.commands.doctor", "Check what works here, and name the mend."),
 }

@@ -1,0 +1,72 @@
+"""Who may ask: programs on this machine, not the web pages in its browser.
+
+The runtime listens on loopback without accounts. A page that the user happens to visit can send
+requests there too; it is known by the Host (DNS rebinding), the Origin (Fetch standard, "Origin
+header") and Sec-Fetch-Site (W3C Fetch Metadata) that its browser sends. No CORS header is ever
+set, so such a page cannot read an answer either.
+"""
+
+import re
+from typing import Final
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import Forbidden
+
+from functions.runtime.http.route_table import RESERVED
+from iot_button.settings import is_loopback
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z.-]{1,253})(:[0-9]{1,5})?")
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+_OWN_SITES: Final = frozenset({"same-origin", "none"})
+"""`none`: the user typed the address. `same-site` is not enough: all ports of localhost are."""
+
+
+def protect(app: Flask, *, host: str) -> None:
+    """Check every request of `app`.
+
+    Args:
+        app: the application.
+        host: the configured name or address, which may be asked for beside loopback's.
+    """
+
+    def check() -> None:
+        if not is_own_host(request.headers.get("Host", host), configured=host):
+            raise Forbidden("this runtime answers to its own address only, not to this Host")
+        if _must_be_own() and not _is_own_origin():
+            raise Forbidden("this request comes from another site's page")
+
+    app.before_request(check)
+    app.after_request(_with_headers)
+    app.register_error_handler(Forbidden, _refusal)
+
+
+def is_own_host(header: str, *, configured: str) -> bool:
+    """Whether a Host header names this machine's loopback or the configured host, at any port."""
+    match = _HOST.fullmatch(header)
+    if match is None:
+        return False
+    name = match[1].strip("[]").lower()
+    return is_loopback(name) or name == configured.lower()
+
+
+def _must_be_own() -> bool:
+    """Whether only programs may send this: all of our own APIs, and what may change something."""
+    is_ours = request.path.split("/")[1] in RESERVED
+    return is_ours or request.method not in _SAFE_METHODS
+
+
+def _is_own_origin() -> bool:
+    own = f"{request.scheme}://{request.headers.get('Host', '')}"
+    if request.headers.get("Origin", own) != own:
+        return False
+    return request.headers.get("Sec-Fetch-Site", "none") in _OWN_SITES
+
+
+def _with_headers(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _refusal(error: Forbidden) -> tuple[Response, int]:
+    return jsonify(message=error.description), 403

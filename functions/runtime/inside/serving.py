@@ -1,0 +1,204 @@
+"""An execution environment's life: import the handler once, then one event at a time.
+
+Nothing that a handler raises ends it. It ends when it is told to, when the runtime is gone, or when
+its own descriptors are closed.
+"""
+
+import gc
+import json
+import os
+import sys
+from time import monotonic
+
+# The package has another name inside (see bootstrap.py), so its modules name each other relatively.
+from . import channel as channels  # noqa: TID252
+from .channel import Channel  # noqa: TID252
+from .context import Facts, LambdaContext  # noqa: TID252
+from .failures import LambdaError, as_text, error_response  # noqa: TID252
+from .handlers import load  # noqa: TID252
+from .log import Log, WhenLoggingIsImported  # noqa: TID252
+from .watch import Memory, Parent  # noqa: TID252
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+RESPONSE_BYTES = 6_291_556
+"""The longest result (AWS Lambda quotas, "Invocation payload": 6 MB, and what AWS's error says)."""
+
+_TRACE_ID = "_X_AMZN_TRACE_ID"
+
+
+def serve(config_json: str) -> None:
+    """Run until told to stop; then return, so that `atexit` handlers run."""
+    config = json.loads(config_json)
+    parent = Parent(config["parent"], timeout=config["timeout"])
+    log = Log()
+    channel = Channel(events=config["events"], results=config["results"], on_idle=parent.check)
+    WhenLoggingIsImported(log).install()
+    memory = Memory()
+    handler = _init(config, channel, log, memory)
+    environment = Environment(config, handler, channel=channel, log=log, memory=memory)
+    try:
+        environment.run(parent)
+    except OSError:
+        os._exit(1)  # nobody reads results any more, or the handler closed what is ours
+
+
+def _init(
+    config: "dict[str, Any]", channel: Channel, log: Log, memory: Memory
+) -> "Callable[[Any, Any], Any]":
+    start = monotonic()
+    try:
+        handler = load(config["handler"], config["root"])
+    except BaseException as error:  # noqa: BLE001 - a module may raise anything
+        response = error_response(error)
+        log.entry(as_text(response))
+        duration = monotonic() - start
+        channel.send(
+            channels.INIT_FAILURE, 0, duration, memory.sample(start, duration), _encode(response)
+        )
+        os._exit(1)  # not orderly: a thread that the module started would keep us here
+    log.end()
+    gc.freeze()  # what the import made stays; looking through it for garbage is wasted
+    duration = monotonic() - start
+    channel.send(channels.READY, 0, duration, memory.sample(start, duration), b"")
+    return handler
+
+
+class Environment:
+    """A handler, and the channel that its events come from."""
+
+    def __init__(
+        self,
+        config: "dict[str, Any]",
+        handler: "Callable[[Any, Any], Any]",
+        *,
+        channel: Channel,
+        log: Log,
+        memory: Memory,
+    ) -> None:
+        self._handler = handler
+        self._channel = channel
+        self._datagram = memoryview(channel.buffer)
+        self._log = log
+        self._memory = memory
+        self._facts = Facts(config)
+        self._timeout = float(config["timeout"])
+        self._is_traced = False
+
+    def run(self, parent: Parent) -> None:
+        """Take events until there are no more to come."""
+        buffer, receive, unpack = self._channel.buffer, self._channel.receive, _unpack
+        while length := receive():
+            start = monotonic()
+            if start >= parent.renew_at:
+                parent.renew(start)
+            kind, sequence, header_length, request_id = unpack(buffer)
+            if kind == channels.STOP:
+                return
+            self._invoke(start, kind, sequence, header_length, str(request_id, "ascii"), length)
+
+    def _invoke(
+        self,
+        start: float,
+        kind: bytes,
+        sequence: int,
+        header_length: int,
+        request_id: str,
+        length: int,
+    ) -> None:
+        log = self._log
+        log.begin(request_id)
+        try:
+            payload_start = _HEADER_START + header_length
+            header = self._header(payload_start) if header_length else _NO_HEADER
+            if header or self._is_traced:
+                self._trace(header.get("traceId"))
+            event = _event(kind, self._datagram[payload_start:length])
+            context = LambdaContext(
+                self._facts,
+                request_id=request_id,
+                deadline=monotonic() + self._timeout,
+                client_context=header.get("clientContext"),
+                identity=header.get("identity"),
+            )
+            body = _marshal(self._handler(event, context))
+            outcome = channels.SUCCESS
+        except BaseException as error:  # noqa: BLE001 - a handler may raise anything
+            outcome = channels.FAILURE
+            response = error_response(error, request_id)
+            log.entry(as_text(response))
+            body = _encode(response)
+        log.end()
+        end = monotonic()
+        peak = self._memory.sample(end, end - start)
+        self._channel.send(outcome, sequence, end - start, peak, body)
+
+    def _header(self, end: int) -> "dict[str, Any]":
+        try:
+            header: dict[str, Any] = json.loads(bytes(self._datagram[_HEADER_START:end]))
+        except ValueError as error:
+            raise LambdaError(
+                "Runtime.LambdaContextUnmarshalError",
+                f"Unable to parse Client Context JSON: {error}",
+            ) from error
+        return header
+
+    def _trace(self, trace_id: str | None) -> None:
+        self._is_traced = trace_id is not None
+        if trace_id is None:
+            os.environ.pop(_TRACE_ID, None)
+        else:
+            os.environ[_TRACE_ID] = trace_id
+
+
+_unpack = channels.EVENT.unpack_from
+_HEADER_START = channels.EVENT.size
+_NO_HEADER: "dict[str, Any]" = {}
+
+
+def _event(kind: bytes, payload: memoryview) -> object:
+    try:
+        if kind == channels.INLINE:
+            text = str(payload, "utf-8")
+        else:
+            with open(bytes(payload), encoding="utf-8") as file:  # noqa: PTH123 - see failures.py
+                text = file.read()
+        return _decode(text)
+    except Exception as error:
+        raise LambdaError(
+            "Runtime.UnmarshalError", f"Unable to unmarshal input: {error}"
+        ) from error
+
+
+def _number(value: object) -> "int | float":
+    """Let `Decimal` be a number in results, as on AWS; refuse other types as `json` does it."""
+    decimal = sys.modules.get("decimal")
+    if decimal is None or not isinstance(value, decimal.Decimal):
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    number = float(value)
+    return int(value) if number.is_integer() else number
+
+
+_decode = json.JSONDecoder().decode
+_encode_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_number).encode
+
+
+def _encode(value: object) -> bytes:
+    return _encode_text(value).encode()
+
+
+def _marshal(result: object) -> bytes:
+    try:
+        body = _encode(result)
+    except Exception as error:
+        raise LambdaError("Runtime.MarshalError", f"Unable to marshal response: {error}") from error
+    if len(body) > RESPONSE_BYTES:
+        raise LambdaError(
+            "Function.ResponseSizeTooLarge",
+            "Response payload size exceeded maximum allowed payload size "
+            f"({RESPONSE_BYTES} bytes).",
+        )
+    return body

@@ -33,19 +33,25 @@ class IotRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A `rate(...)` or `cron(...)` in UTC. `input`: the event; None: AWS's scheduled event."""
+    """A `rate(...)` or `cron(...)` in UTC, which `functions.runtime.schedules.parse` reads.
+
+    `input`: the event; None: AWS's scheduled event, whose `source` is EventBridge's rules
+    (`aws.events`) or EventBridge Scheduler (`aws.scheduler`).
+    """
 
     expression: str
     place: Place
     name: str = ""
     input: Any = None
     enabled: bool = True
+    source: Literal["aws.events", "aws.scheduler"] = "aws.events"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRoute:
     """An HTTP endpoint. `path` has `{name}` and `{name+}`; `method` is upper case or `ANY`.
 
+    The path `$default`, only with `ANY` and without a slash, takes what no other route takes.
     `form`: which event the handler gets: `1.0` of API Gateway's REST APIs, `2.0` of its HTTP APIs.
     """
 

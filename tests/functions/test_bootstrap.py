@@ -93,7 +93,13 @@ def test_a_file_that_is_gone_fails_its_event_alone(root: Path) -> None:
         assert environment.result(1) == 1
 
 
-@pytest.mark.parametrize("payload", [b"", b"{", b"\xff", b"[" * 60_000])
+def test_white_space_around_an_event_is_no_part_of_it(root: Path) -> None:
+    with ready("samples.echo", root=root) as environment:
+        environment.send(b"\n [1] \n")
+        assert environment.frame().value == [1]
+
+
+@pytest.mark.parametrize("payload", [b"", b"{", b"1 2", b"\xff", b"[" * 60_000])
 def test_an_event_that_is_no_json_fails_alone(root: Path, payload: bytes) -> None:
     with ready("samples.echo", root=root) as environment:
         environment.send(payload)
@@ -459,6 +465,29 @@ def test_results_never_go_to_a_file_of_the_handler(root: Path) -> None:
         assert environment.is_silent()
         assert environment.end() != 0
         assert [path.stat().st_size for path in root.glob("mine-*")] == [0] * 20
+
+
+def test_a_handler_may_start_processes_that_import_its_module_anew(root: Path) -> None:
+    source = (
+        "import multiprocessing\n"
+        "def double(number): return 2 * number\n"
+        "def handler(event, context):\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        return pool.map(double, event)\n"
+    )
+    with ready(module(root, source), root=root) as environment:
+        assert environment.result([1, 2]) == [2, 4]
+
+
+def test_an_alarm_that_the_handler_set_is_left_alone(root: Path) -> None:
+    source = (
+        "import signal\n"
+        "signal.signal(signal.SIGALRM, lambda *_: None)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 600)\n"
+        "def handler(event, context): return signal.getitimer(signal.ITIMER_REAL)[0]\n"
+    )
+    with ready(module(root, source), root=root) as environment:
+        assert 500 < environment.result(None) <= 600
 
 
 # The end

@@ -43,7 +43,7 @@ def test_attributes_have_the_names_and_values_of_aws() -> None:
 
 def test_there_is_nothing_more_than_on_aws() -> None:
     methods = {n for n in dir(LambdaContext) if not n.startswith("_")}
-    assert methods == {"get_remaining_time_in_millis", "log"}
+    assert methods == {"get_remaining_time_in_millis", "log", "w3c"}
 
 
 def test_a_client_context_has_three_fields_and_a_client_five() -> None:
@@ -62,6 +62,21 @@ def test_a_client_context_may_be_empty() -> None:
     made = context(client_context={}).client_context
     assert made is not None
     assert (made.client, made.custom, made.env) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "fields"),
+    [
+        (None, {}),
+        ({}, {}),
+        ({"w3c": "no object"}, {}),
+        ({"w3c": {"traceparent": "p", "baggage": 1, "more": "m"}}, {"traceparent": "p"}),
+    ],
+)
+def test_a_trace_context_has_its_known_fields(given: object, fields: dict[str, str]) -> None:
+    made = context(client_context=given)
+    assert made.w3c() == fields
+    assert not hasattr(made.client_context, "w3c")
 
 
 def test_an_identity_has_the_fields_of_the_header() -> None:

@@ -15,11 +15,10 @@ PACKAGE = "_execution_environment"
 
 def main() -> None:
     """Load the package beside this file, and serve."""
-    here = __file__.rpartition("/")[0] or "."
-    if sys.path[:1] == [here]:
-        del sys.path[0]
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the folder of this file, where modules have common names
     package = type(sys)(PACKAGE)
-    package.__path__ = [here]
+    package.__path__ = [__file__.rpartition("/")[0]]
     sys.modules[PACKAGE] = package
     config = sys.argv.pop()
     __import__(f"{PACKAGE}.serving").serving.serve(config)

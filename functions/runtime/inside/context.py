@@ -75,6 +75,7 @@ class CognitoIdentity(_Record):
 
 
 _NOBODY: "dict[str, Any]" = {}
+_W3C = ("traceparent", "tracestate", "baggage")
 _SHOWN = (
     "aws_request_id",
     "log_group_name",
@@ -115,10 +116,18 @@ class LambdaContext:
         self.client_context = None if client_context is None else ClientContext(client_context)
         self.identity = CognitoIdentity(_NOBODY if identity is None else identity)
         self._deadline = deadline
+        self._client_context = client_context
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the whole milliseconds until the invocation is ended; 0 when it is overdue."""
         return max(0, int((self._deadline - monotonic()) * 1000))
+
+    def w3c(self) -> dict[str, str]:
+        """Return the W3C trace context that came with the invocation; empty without one."""
+        given = (self._client_context or _NOBODY).get("w3c")
+        if not isinstance(given, dict):
+            return {}
+        return {name: given[name] for name in _W3C if isinstance(given.get(name), str)}
 
     def log(self, msg: object) -> None:
         """Write to the function's log, without level and time. One call is one entry, as on AWS."""

@@ -54,8 +54,8 @@ class Log:
     def _put(self, data: bytes) -> None:
         rest = memoryview(data)
         try:
-            while rest:
-                rest = rest[self._raw.write(rest) or 0 :]
+            while rest and (count := self._raw.write(rest)):
+                rest = rest[count:]
         except OSError:
             self.is_line_open = False  # closed by the handler: its own log is lost
 

@@ -4,6 +4,7 @@ import logging
 import threading
 
 from flask import Flask, Response, jsonify
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
@@ -32,6 +33,12 @@ class _Anything(BaseConverter):
     part_isolating = False
 
 
+class _Json(DefaultJSONProvider):
+    """JSON whose keys stay as they were written: a name first, and not in the middle."""
+
+    sort_keys = False
+
+
 def create_app(
     control: Control, *, deployment: Deployment, stopping: threading.Event | None = None
 ) -> Flask:
@@ -46,6 +53,7 @@ def create_app(
         RouteError: the functions' http events cannot be served beside each other.
     """
     app = Flask(__name__, static_folder=None)
+    app.json = _Json(app)
     # Paths mean what they say: a topic may hold two slashes in a row.
     app.url_map.merge_slashes = False
     app.url_map.converters["anything"] = _Anything

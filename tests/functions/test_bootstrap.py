@@ -290,6 +290,7 @@ def test_the_folder_of_the_function_comes_first_and_is_the_current_one(root: Pat
         known = environment.result(None)
         assert (known["folder"], known["first path"]) == (str(root), str(root))
         assert known["arguments"] == []
+        assert known["modules"] == []  # nothing of ours under a name that a user may take
 
 
 def test_names_of_ours_are_free_for_modules_of_the_user(root: Path) -> None:

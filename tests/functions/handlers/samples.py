@@ -33,7 +33,9 @@ def says_what_it_knows(event: Any, context: Any) -> Any:
         "arguments": sys.argv[1:],
         "folder": str(Path.cwd()),
         "first path": sys.path[0],
-        "modules": [name for name in ("context", "log", "functions") if name in sys.modules],
+        "modules": [
+            name for name in ("context", "log", "functions", "iot_button") if name in sys.modules
+        ],
     }
 
 

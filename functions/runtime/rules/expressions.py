@@ -25,8 +25,8 @@ from functions.runtime.rules.syntax import (
 from functions.runtime.rules.tokens import Tokens
 from functions.runtime.rules.values import settled
 
-MAX_NESTING = 30
-"""How deep parentheses, CASE, NOT and the like may go. Ours: reading recurses."""
+MAX_NESTING = 20
+"""How deep parentheses, calls, CASE and the like may go. Ours: each is 16 calls in Python."""
 MAX_DIGITS = 34
 """The digits of an Int (AWS IoT developer guide, SQL reference, "Data types")."""
 

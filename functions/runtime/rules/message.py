@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from functions.runtime.rules.errors import RulePayloadError
-from functions.runtime.rules.values import Special
+from functions.runtime.rules.values import UNREAD
 
 MAX_NESTING = 100
 """How deep a payload's arrays and objects may nest. Ours: what is read must also be written again,
@@ -27,7 +27,7 @@ class RuleMessage(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     moment: datetime | float
     client_id: str | None = None
-    decoded: Any = Special.UNREAD
+    decoded: Any = UNREAD
 
     def document(self) -> Any:
         """Return the payload's JSON value; it is decoded once.
@@ -35,7 +35,7 @@ class RuleMessage(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             RulePayloadError: when it is no JSON, or more than this runtime handles.
         """
-        if self.decoded is Special.UNREAD:
+        if self.decoded is UNREAD:
             try:
                 msgspec.structs.force_setattr(self, "decoded", read_json(self.payload))
             except ValueError as error:

@@ -10,7 +10,7 @@ from functions.runtime.rules.errors import RulePayloadError
 from functions.runtime.rules.message import RuleMessage
 from functions.runtime.rules.parser import parse
 from functions.runtime.rules.syntax import Everything, Item, Statement
-from functions.runtime.rules.values import NO_MATCH, UNDEFINED, settled
+from functions.runtime.rules.values import NO_MATCH, UNDEFINED, UNREAD, settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,8 @@ def _put(item: Item, compiler: Compiler) -> _Put:
 
 def _put_everything(message: RuleMessage, event: dict[str, Any]) -> None:
     """Put the payload's keys into an event; an empty payload has none ("Binary payloads")."""
-    document = message.document() if message.payload else {}
+    is_empty = not message.payload and message.decoded is UNREAD
+    document = {} if is_empty else message.document()
     if type(document) is not dict:
         raise RulePayloadError("* with other items needs a JSON object", message.payload)
     event.update(document)

@@ -27,6 +27,9 @@ UNDEFINED: Final = Special.UNDEFINED
 NO_MATCH: Final = Special.NO_MATCH
 """What `Rule.apply` returns when WHERE is not true."""
 
+UNREAD: Final = Special.UNREAD
+"""What stands for a payload's JSON that nobody has decoded yet."""
+
 Number: TypeAlias = int | float
 
 MAX_CHARACTERS = 1 << 20

@@ -1,46 +1,63 @@
-"""`iot-button functions`: the function runtime alone."""
+"""`iot-button functions`: the function runtime alone, and the commands that talk to one."""
+
+from pathlib import Path
 
 import click
 
-from functions.handlers import enrich
-from functions.runtime.invocation import Function
-from functions.runtime.worker import Worker
+from functions.commands import COMMANDS
 from iot_button.console import say_ready
 from iot_button.lifetime import Lifetime
-from iot_button.messages import Session
-from iot_button.mqtt import Connection
-from iot_button.options import takes_settings, until_stdin_closes
+from iot_button.options import functions_port, takes_settings, until_stdin_closes
 from iot_button.settings import Settings
 
-CONNECT_TIMEOUT = 5.0
-DRAIN_TIMEOUT = 1.0
+OURS = Path(__file__).parent / "handlers" / "serverless.yml"
 
 
-@click.command(epilog="Example: iot-button functions --broker mqtt://127.0.0.1:1884")
+@click.group(
+    invoke_without_command=True,
+    epilog="Example: iot-button functions --manifest my-service/serverless.yml",
+)
+@click.option(
+    "--manifest",
+    "functions__manifest",
+    metavar="PATH",
+    help="A serverless.yml, a SAM template, or a folder with one. [our own: enrich, currentTime]",
+)
+@functions_port
 @until_stdin_closes
 @takes_settings
 def command(settings: Settings, until_stdin_closes: bool) -> None:
-    """Run the function runtime alone: `enrich` on every click, until Ctrl-C.
+    """Run the function runtime alone, until Ctrl-C; or talk to the one that runs.
 
-    It subscribes to iotbutton/+ and publishes to iotprocessed; what is no click goes to
-    deadletter/enrich.
+    Without a manifest it runs our own `enrich`: from iotbutton/+ to iotprocessed.
     """
-    topics = settings.topic_names
-    worker = Worker(Function("enrich", enrich.lambda_handler), topics=topics)
-    connection = Connection(
-        settings.broker.address,
-        client_id=settings.functions_client_id,
-        session=Session.KEPT,
-        on_message=lambda message: worker.on_message(connection, message),
-        acknowledge_by_hand=True,
-    )
-    connection.subscribe(topics.clicks)
-    with Lifetime(until_stdin_closes=until_stdin_closes) as lifetime, connection:
-        connection.wait_ready(CONNECT_TIMEOUT, unless=lambda: lifetime.is_over)
-        if lifetime.is_over:
-            return
-        say_ready("functions", input=topics.clicks, output=topics.processed)
-        lifetime.wait()
-        worker.stop()
-        if connection.is_ready:
-            connection.drain(DRAIN_TIMEOUT)
+    if click.get_current_context().invoked_subcommand is None:
+        _serve(settings, until_stdin_closes=until_stdin_closes)
+
+
+def _serve(settings: Settings, *, until_stdin_closes: bool) -> None:
+    # Here, not above: a subcommand talks to the runtime and needs nothing of it.
+    from functions.runtime.manifest import load
+    from functions.runtime.service import Service
+
+    service = Service(settings, load(Path(settings.functions.manifest or OURS)))
+
+    def say_so() -> None:
+        say_ready(
+            "functions",
+            input=",".join(service.filters) or "none",
+            http=service.http_url,
+            functions=",".join(spec.name for spec in service.manifest.functions),
+        )
+
+    with Lifetime(until_stdin_closes=until_stdin_closes, on_asked=service.ask_to_stop) as lifetime:
+        try:
+            service.open()
+            if not lifetime.is_over:
+                service.run(say_so)
+        finally:
+            service.close()
+
+
+for subcommand in COMMANDS:
+    command.add_command(subcommand)

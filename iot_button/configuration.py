@@ -18,6 +18,8 @@ from iot_button.errors import SettingError
 from iot_button.settings import ENVIRONMENT_PREFIX, Settings, is_loopback, known_names
 
 DEFAULT_FILE = "iot-button.toml"
+_LISTS = ("broker_websocket_origins", "functions_retry_delays")
+"""Settings that the environment gives with commas in between."""
 
 Layer = Mapping[str, Mapping[str, Any]]
 """Values by section and key; the section of a setting that stands alone is the empty string."""
@@ -91,7 +93,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, st
         section = next((s for s in sections if name.startswith(f"{s}_") and name != s), "")
         key = name.removeprefix(f"{section}_") if section else name
         items = [item.strip() for item in value.split(",") if item.strip()]
-        yield variable, section, key, items if key == "websocket_origins" else value
+        yield variable, section, key, items if name in _LISTS else value
 
 
 def _flatten(layer: Layer) -> Iterator[tuple[str, str, Any]]:

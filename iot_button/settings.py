@@ -12,6 +12,8 @@ ENVIRONMENT_PREFIX = "IOT_BUTTON_"
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=31_536_000)]
+Delays = Annotated[tuple[Seconds, ...], msgspec.Meta(min_length=1)]
 
 
 class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,15 +77,27 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FunctionsSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The function runtime, and where it serves HTTP: http events, AWS's APIs, metrics.
+    """The function runtime, and where its HTTP side listens.
 
+    `manifest`: a serverless.yml, a SAM template, or a folder with one; None: our own functions.
     `client_id`: names its session at the broker; None: made from the topic prefix, so that two
     installations on one broker do not take each other's session.
+    `exactly_once`: publish the result of a click that has an id once, also across a crash (QoS 2);
+    None: with every broker but amqtt, which forgets what that needs.
+    `retry_delays`: seconds before the first retry of a failed event, the second, and so on.
+    `idle_timeout`: seconds after which an execution environment without work ends.
+    `window_size`, `window_days`: how many ids of clicks are remembered, and for how long.
     """
 
+    manifest: Text | None = None
     host: str = "127.0.0.1"
     port: Port = 3000
     client_id: Text | None = None
+    exactly_once: bool | None = None
+    retry_delays: Delays = (60.0, 120.0)
+    idle_timeout: Seconds = 600.0
+    window_size: Annotated[int, msgspec.Meta(ge=0)] = 100_000
+    window_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
 
 
 class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +129,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.functions.client_id or self.client_id_of("functions")
 
     @property
+    def is_exactly_once(self) -> bool:
+        """Whether results are published at QoS 2, with our side of it on disk."""
+        if self.functions.exactly_once is not None:
+            return self.functions.exactly_once
+        return self.broker.use != "amqtt"
+
+    @property
     def dashboard_client_id(self) -> str:
         """What names the dashboard's session at the broker."""
         return self.dashboard.client_id or self.client_id_of("dashboard")
@@ -136,7 +157,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         section, key = name.split(".")
         value = getattr(getattr(settings, section), key)
         if value is not None:
-            text = ",".join(value) if isinstance(value, tuple) else str(value)
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
             environment[f"{ENVIRONMENT_PREFIX}{section}_{key}".upper()] = text
     return environment
 

@@ -46,6 +46,22 @@ class Topics:
         """Where a function's failed invocations go."""
         return self._under(f"deadletter/{function}")
 
+    def function_status(self, function: str) -> str:
+        """Where the function runtime says, retained, how a function does."""
+        return self._under(f"iotfunctions/{function}/status")
+
+    def heartbeat(self, client_id: str) -> str:
+        """Where the function runtime speaks to itself, to know that the broker still listens."""
+        return self._under(f"iotfunctions/heartbeat/{client_id}")
+
+    def full(self, topic: str) -> str:
+        """Put the prefix before a topic or a filter of a user's."""
+        return self._under(topic)
+
+    def local(self, topic: str) -> str:
+        """Take the prefix away from a topic that has it."""
+        return topic[len(self.prefix) + 1 :] if self.prefix else topic
+
     @staticmethod
     def serial_number(click_topic: str) -> str:
         """Return the serial number that a click's topic names: its last level."""

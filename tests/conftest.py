@@ -34,7 +34,8 @@ def hangups_are_heard() -> None:
 def environment(tmp_path: Path) -> dict[str, str]:
     """The process environment, without settings of the developer's own and with an empty home."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("IOT_BUTTON_", "XDG_"))}
-    return kept | {"HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    ours = {"HOME": str(tmp_path), "PYTHONUNBUFFERED": "1", "IOT_BUTTON_FUNCTIONS_PORT": "0"}
+    return kept | ours
 
 
 @pytest.fixture

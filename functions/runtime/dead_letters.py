@@ -1,9 +1,9 @@
-"""Dead letters: what could not be processed, in AWS Lambda's on-failure destination record.
+"""Records of AWS Lambda's destinations, and the dead letters that are made of them.
 
 Form: AWS Lambda developer guide, "Capturing records of Lambda asynchronous invocations".
 Where the input was no click there was no invocation: then `approximateInvokeCount` is 0, the
 condition is ours (`NotAClick`), and `requestPayload` holds the topic and the bytes in base64.
-Of a payload above 512 KiB only its beginning is kept, and `payloadBytes` says how long it was: the
+Of a payload above 256 KiB only its beginning is kept, and `payloadBytes` says how long it was: the
 record must itself pass through the broker.
 """
 
@@ -13,77 +13,85 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from functions.runtime.context import VERSION, function_arn
-from functions.runtime.invocation import Failure
-from iot_button.errors import NotAClickError
+from functions.runtime.events import Event
+from functions.runtime.retries import Condition
 from iot_button.events import format_instant
 
-MOST_KEPT_BYTES = 512 * 1024
+MOST_KEPT_BYTES = 256 * 1024
+VERSION = "$LATEST"
 
 
-def of_failure(
-    failure: Failure, *, function: str, event: Any, attempts: int, moment: datetime
-) -> bytes:
-    """Return the record of an invocation whose last attempt failed."""
-    return _record(
-        function,
-        moment,
-        request_id=failure.request_id,
-        condition="RetriesExhausted",
-        attempts=attempts,
-        request=event,
-        response=failure.response,
-    )
-
-
-def of_no_click(error: NotAClickError, *, function: str, topic: str, moment: datetime) -> bytes:
-    """Return the record of a message that is no click, with its bytes as they came."""
-    request_id = str(uuid.uuid4())
-    return _record(
-        function,
-        moment,
-        request_id=request_id,
-        condition="NotAClick",
-        attempts=0,
-        request={
-            "topic": topic,
-            "payloadBase64": base64.b64encode(error.payload[:MOST_KEPT_BYTES]).decode(),
-            "payloadBytes": len(error.payload),
-        },
-        response={
-            "errorMessage": error.reason,
-            "errorType": "NotAClick",
-            "requestId": request_id,
-            "stackTrace": [],
-        },
-    )
-
-
-def _record(
-    function: str,
-    moment: datetime,
+def of_invocation(
+    event: Event,
     *,
-    request_id: str,
-    condition: str,
-    attempts: int,
-    request: Any,
-    response: dict[str, Any],
+    arn: str,
+    condition: Condition,
+    response: bytes | None,
+    moment: datetime,
 ) -> bytes:
-    record = {
+    """Return the record of an event that is done, or given up.
+
+    Args:
+        event: the event.
+        arn: its function's.
+        condition: how it ended.
+        response: what the last attempt returned, or Lambda's error response; None: it never ran.
+        moment: when the record is made.
+    """
+    record = _about(arn, event.request_id, condition, event.attempts, moment)
+    record["requestPayload"] = _kept(event.body)
+    if response is not None:
+        record["responseContext"] = {"statusCode": 200, "executedVersion": VERSION}
+        if condition is not Condition.SUCCESS:
+            record["responseContext"]["functionError"] = "Unhandled"
+        record["responsePayload"] = _kept(response)
+    return json.dumps(record, separators=(",", ":")).encode()
+
+
+def of_no_event(
+    *, arn: str, kind: str, reason: str, topic: str, payload: bytes, moment: datetime
+) -> bytes:
+    """Return the record of a message that is no click, or that a rule cannot read."""
+    request_id = str(uuid.uuid4())
+    record = _about(arn, request_id, kind, 0, moment)
+    record["requestPayload"] = {"topic": topic} | _in_base64(payload)
+    record["responseContext"] = {
+        "statusCode": 200,
+        "executedVersion": VERSION,
+        "functionError": "Unhandled",
+    }
+    record["responsePayload"] = {
+        "errorMessage": reason,
+        "errorType": kind,
+        "requestId": request_id,
+        "stackTrace": [],
+    }
+    return json.dumps(record, separators=(",", ":")).encode()
+
+
+def _about(
+    arn: str, request_id: str, condition: str, attempts: int, moment: datetime
+) -> dict[str, Any]:
+    return {
         "version": "1.0",
         "timestamp": format_instant(moment),
         "requestContext": {
             "requestId": request_id,
-            "functionArn": f"{function_arn(function)}:{VERSION}",
+            "functionArn": f"{arn}:{VERSION}",
             "condition": condition,
             "approximateInvokeCount": attempts,
         },
-        "requestPayload": request,
-        "responseContext": {
-            "statusCode": 200,
-            "executedVersion": VERSION,
-            "functionError": "Unhandled",
-        },
-        "responsePayload": response,
     }
-    return json.dumps(record, separators=(",", ":")).encode()
+
+
+def _kept(payload: bytes) -> Any:
+    if len(payload) > MOST_KEPT_BYTES:
+        return _in_base64(payload)
+    return json.loads(payload)
+
+
+def _in_base64(payload: bytes) -> dict[str, Any]:
+    return {
+        "payloadBase64": base64.b64encode(payload[:MOST_KEPT_BYTES]).decode(),
+        "payloadBytes": len(payload),
+    }

@@ -4,7 +4,6 @@ Brokers deliver at least once (MQTT QoS 1), so the same click can come again; it
 """
 
 import uuid
-from dataclasses import replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -15,8 +14,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _NAMESPACE = uuid.UUID("5d3c2f0e-6b0a-4c53-9d1f-7e0f6c3f9a11")
-WINDOW = 10_000
-"""How many clicks are remembered. Enough for what a broker sends again after a lost connection."""
+WINDOW = 2_000
+"""How many clicks are remembered: what a broker may send again after a lost connection."""
 
 
 class Recent(Generic[K, V]):
@@ -60,8 +59,3 @@ class EventIdGiver:
         event_id = known or new_event_id(moment)
         self._given.put(key, event_id)
         return event_id
-
-
-def with_id(click: Click, event_id: str) -> Click:
-    """Return the click with that id."""
-    return click if click.event_id == event_id else replace(click, event_id=event_id)

@@ -16,7 +16,7 @@ from iot_button.errors import IotButtonError
 DayRule = Callable[[int, int], set[int]]
 """From a year and a month to the days of that month that a field names."""
 
-_RATE = re.compile(r"rate\(\s*(\d{1,9})\s+(minute|hour|day)(s?)\s*\)")
+_RATE = re.compile(r"rate\(\s*([0-9]{1,9})\s+(minute|hour|day)(s?)\s*\)")
 _CRON = re.compile(r"cron\((.*)\)", re.DOTALL)
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")

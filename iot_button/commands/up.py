@@ -6,7 +6,15 @@ import click
 
 from iot_button.console import is_verbose, say_ready
 from iot_button.lifetime import Lifetime
-from iot_button.options import CONFIG, PORT, finite, mqtt_port, takes_settings, websocket_port
+from iot_button.options import (
+    CONFIG,
+    PORT,
+    finite,
+    functions_port,
+    mqtt_port,
+    takes_settings,
+    websocket_port,
+)
 from iot_button.settings import ENVIRONMENT_PREFIX, Settings, as_environment
 from iot_button.supervisor import Plan, Supervisor
 
@@ -28,6 +36,13 @@ from iot_button.supervisor import Plan, Supervisor
 @click.option("--no-dashboard", is_flag=True, help="Leave the dashboard out.")
 @mqtt_port
 @websocket_port
+@click.option(
+    "--functions",
+    "functions__manifest",
+    metavar="PATH",
+    help="Run the functions of a serverless.yml, a SAM template, or a folder with one. [our own]",
+)
+@functions_port
 @click.option(
     "--dashboard-port",
     "dashboard__port",
@@ -82,6 +97,8 @@ def _plans(
 
 
 def _worth_saying(plan: Plan, addresses: Mapping[str, str]) -> dict[str, str]:
+    if plan.name == "functions":
+        return {"functions": addresses["http"]}
     return dict(addresses) if plan.name in ("broker", "dashboard") else {}
 
 
@@ -90,6 +107,7 @@ def _found_ports(addresses: Mapping[str, str]) -> dict[str, str]:
         "mqtt": "BROKER_PORT",
         "websocket": "BROKER_WEBSOCKET_PORT",
         "dashboard": "DASHBOARD_PORT",
+        "http": "FUNCTIONS_PORT",
     }
     return {
         ENVIRONMENT_PREFIX + variables[name]: address.rpartition(":")[2]

@@ -189,6 +189,8 @@ class Stream:
         wire = self._wire
         if wire is None or self._is_closing:
             return
+        if self._client.want_write():  # what paho sends from inside a callback waits until now
+            self._client.loop_write()
         try:
             is_done = wire.flush()
         except OSError as error:

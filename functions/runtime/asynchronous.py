@@ -1,0 +1,338 @@
+"""Asynchronous invocation of one function: queued, run, tried again, and never lost.
+
+AWS Lambda developer guide, "Invoking a Lambda function asynchronously". Where an event is: in our
+hands while it runs or waits a moment (its source keeps it meanwhile), or in the spool, on disk,
+while it waits for a retry, for a free slot, or for `resume`. It leaves with its outputs
+acknowledged by the broker, or as a dead letter that is.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from functions.runtime import dead_letters
+from functions.runtime.control import State
+from functions.runtime.events import ClickId, Event
+from functions.runtime.manifest.model import FunctionSpec
+from functions.runtime.metrics import Metrics
+from functions.runtime.outputs import MOST_BYTES, Outputs
+from functions.runtime.pool import Pool
+from functions.runtime.retries import DELAYS, Condition, GiveUp, after_failure, is_too_old
+from functions.runtime.runs import Ended, Run, error_response
+from functions.runtime.seen import Seen
+from iot_button.events import utc_now
+from iot_button.loop import Loop, Timer
+from iot_button.spool import Spool
+
+log = logging.getLogger(__name__)
+
+PROCESSED = "processed"
+DEAD_LETTER = "deadletter"
+HELD = "held"
+"""What `Seen` knows of a click whose event lies in the spool: it will come to its end."""
+
+_IN_HAND = 256
+"""Events from the spool that are in our hands at once; the rest stays on disk."""
+_WAITS_AT_MOST = 1.0
+"""Seconds that an event waits for a slot before it goes to disk, and its source may forget it."""
+_MOST_OUTSTANDING = 10_000
+_MOST_DEAD_LETTERS = 1_000
+_LONGEST_SLEEP = 60.0
+
+
+class Settled(Protocol):
+    """Who hears that a click has come to its end for one function."""
+
+    def __call__(self, function: str, click: ClickId, outcome: str) -> None:
+        """Hear it; the outcome is in `Seen` already."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all functions of a runtime share."""
+
+    loop: Loop
+    spool: Spool
+    seen: Seen
+    outputs: Outputs
+    settled: Settled
+    outstanding: Callable[[], int]
+    clock: Callable[[], float]
+    when_on_disk: Callable[[Callable[[], None]], None]
+    delays: tuple[float, ...] = DELAYS
+
+
+@dataclass(slots=True)
+class Asynchronous:
+    """The event queue of one function. All on the loop's thread."""
+
+    spec: FunctionSpec
+    arn: str
+    pool: Pool
+    metrics: Metrics
+    shared: Shared
+    state: State = State.ACTIVE
+    _in_hand: dict[str, Event] = field(default_factory=dict)
+    _entries: set[int] = field(default_factory=set)
+    _timer: Timer | None = None
+    _patience: Timer | None = None
+    _is_behind: bool = False
+    _is_stopping: bool = False
+
+    # Events come.
+
+    def take(self, event: Event) -> None:
+        """Take a new event."""
+        self.metrics.async_events_received += 1
+        if self.state is State.KILLED:
+            self._give_up(event, Condition.ZERO_CONCURRENCY, None)
+        elif self._must_wait():
+            self._store(event)
+        else:
+            self._run(event)
+
+    def take_durably(self, event: Event) -> None:
+        """Take a new event whose source keeps nothing: it goes to disk first."""
+        self.metrics.async_events_received += 1
+        self._store(event)
+
+    def redrive(self, event: Event) -> None:
+        """Take an event again that had become a dead letter, as new."""
+        event.attempts = 0
+        event.received = self.shared.clock()
+        if event.click is not None:
+            self.shared.seen.forget(event.click.key(self.spec.name))
+        self.take_durably(event)
+
+    def change(self, state: State) -> None:
+        """Go on, hold events on disk, or send them to the dead letters."""
+        self.state = state
+        if state is not State.ACTIVE:
+            self._store_waiting()
+        self.refill()
+
+    def stop(self) -> None:
+        """Start nothing more; what has no end yet stays with its source, or on disk."""
+        self._is_stopping = True
+        for timer in (self._timer, self._patience):
+            if timer is not None:
+                timer.cancel()
+
+    @property
+    def queue(self) -> str:
+        """The name of its queue in the spool."""
+        return f"events/{self.spec.name}"
+
+    @property
+    def dead_letter_queue(self) -> str:
+        """The name of its dead letters' queue in the spool."""
+        return f"deadletters/{self.spec.name}"
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait, in memory and on disk."""
+        in_memory = sum(1 for run in self.pool.waiting if run.request_id in self._in_hand)
+        return in_memory + self.shared.spool.count(self.queue) - len(self._entries)
+
+    def _must_wait(self) -> bool:
+        return (
+            self.state is State.PAUSED
+            or self._is_behind  # there is a line on disk, and this one belongs to its end
+            or self.shared.outstanding() > _MOST_OUTSTANDING
+        )
+
+    # Running.
+
+    def _run(self, event: Event) -> None:
+        if event.attempts == 0:
+            age = max(0.0, self.shared.clock() - event.received)
+            self.metrics.async_event_age.add(age)
+        self._in_hand[event.request_id] = event
+        self.pool.run(Run(event.request_id, event.body, lambda ended: self._on_ended(event, ended)))
+        if self.pool.waiting and self._patience is None:
+            self._patience = self.shared.loop.call_later(_WAITS_AT_MOST, self._lose_patience)
+
+    def _on_ended(self, event: Event, ended: Ended) -> None:
+        event.attempts += 1
+        if not ended.is_error and len(ended.payload) > MOST_BYTES and self._publishes_result:
+            reason = (
+                f"the result has {len(ended.payload)} bytes; at most {MOST_BYTES} are published"
+            )
+            response = error_response("Function.ResponseSizeTooLarge", reason)
+            ended = Ended(True, response, ended.duration)
+        if ended.is_error:
+            self._failed(event, ended.payload)
+        else:
+            self._succeeded(event, ended.payload)
+
+    @property
+    def _publishes_result(self) -> bool:
+        return self.spec.publish_result_to is not None or self.spec.on_success is not None
+
+    def _succeeded(self, event: Event, result: bytes) -> None:
+        records = []
+        if self.spec.on_success is not None:
+            record = self._record(event, Condition.SUCCESS, result)
+            records.append((self.spec.on_success, record))
+
+        def publish_result() -> None:
+            topic = self.spec.publish_result_to
+            if topic is None or result == b"null":
+                self._done(event, PROCESSED)
+                return
+            self.shared.outputs.publish_result(
+                topic,
+                result,
+                key=event.click and event.click.key(self.spec.name),
+                extra=self._extra(event),
+                on_done=lambda: self._done(event, PROCESSED),
+            )
+
+        self.shared.outputs.publish(records, publish_result)
+
+    def _failed(self, event: Event, response: bytes) -> None:
+        decision = after_failure(
+            self.spec,
+            attempts=event.attempts,
+            received=event.received,
+            now=self.shared.clock(),
+            delays=self.shared.delays,
+        )
+        if isinstance(decision, GiveUp):
+            self._give_up(event, decision.condition, response)
+        else:
+            self._store(event, due=decision.moment)
+
+    def _give_up(self, event: Event, condition: Condition, response: bytes | None) -> None:
+        self.metrics.async_events_dropped += 1
+        record = self._record(event, condition, response)
+        outputs = [(f"deadletter/{self.spec.name}", record)]
+        if self.spec.on_failure is not None:
+            outputs.append((self.spec.on_failure, record))
+        if self.spec.dead_letter_topic is not None:
+            outputs.append((self.spec.dead_letter_topic, event.body))
+
+        def on_done() -> None:
+            self.keep_dead_letter(record, event)
+            self._done(event, DEAD_LETTER)
+
+        self._in_hand[event.request_id] = event
+        self.shared.outputs.publish(outputs, on_done)
+
+    def _record(self, event: Event, condition: Condition, response: bytes | None) -> bytes:
+        return dead_letters.of_invocation(
+            event, arn=self.arn, condition=condition, response=response, moment=utc_now()
+        )
+
+    def keep_dead_letter(self, record: bytes, event: Event | None) -> None:
+        """Keep a dead letter on disk, with the event that a redrive runs again."""
+        again = b"" if event is None else event.to_bytes()
+        size = len(record).to_bytes(4, "big")
+        self.shared.spool.put(self.dead_letter_queue, size + record + again)
+        self.shared.spool.trim(self.dead_letter_queue, most=_MOST_DEAD_LETTERS)
+
+    def _done(self, event: Event, outcome: str) -> None:
+        """Let go of an event whose outputs the broker has."""
+        self._in_hand.pop(event.request_id, None)
+        if event.entry is not None:
+            self.shared.spool.remove(event.entry)
+            self._entries.discard(event.entry)
+        self.settle(event.click, outcome)
+        event.safe()
+        if event.entry is not None:
+            self._look_at_disk_soon()
+
+    def settle(self, click: ClickId | None, outcome: str) -> None:
+        """Remember a click's outcome, for its repeats and for its receipt."""
+        if click is not None:
+            self.shared.seen.done(click.key(self.spec.name), outcome)
+            self.shared.settled(self.spec.name, click, outcome)
+
+    # On disk.
+
+    def _extra(self, event: Event) -> bytes:
+        """Return what is needed to finish the event in another process."""
+        slim = Event(event.request_id, b"", event.received, event.click)
+        entry = b"" if event.entry is None else str(event.entry).encode()
+        return self.spec.name.encode() + b"\n" + entry + b"\n" + slim.to_bytes()
+
+    def finish_resumed(self, entry: int | None, event: Event) -> None:
+        """Let go of an event whose result was under way when the process before us died."""
+        event.entry = entry
+        self._done(event, PROCESSED)
+
+    def _store(self, event: Event, *, due: float = 0.0) -> None:
+        """Put an event on disk; its source may forget it once it is there."""
+        self._in_hand.pop(event.request_id, None)
+        if event.entry is None:
+            event.entry = self.shared.spool.put(self.queue, event.to_bytes(), due=due)
+            if event.click is not None:
+                self.shared.seen.done(event.click.key(self.spec.name), HELD)
+            self.shared.when_on_disk(event.safe)
+        else:
+            self.shared.spool.postpone(event.entry, due=due, body=event.to_bytes())
+            self._entries.discard(event.entry)
+        self._look_at_disk_soon()
+
+    def _look_at_disk_soon(self) -> None:
+        """Refill once, however many were stored in this turn."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if self._is_stopping else self.shared.loop.call_later(0, self._on_timer)
+
+    def _store_waiting(self) -> None:
+        """Put on disk what waits for a slot; its place in the line is kept there."""
+        waiting = [run for run in self.pool.waiting if run.request_id in self._in_hand]
+        for run in waiting:
+            self.pool.waiting.remove(run)
+            self._store(self._in_hand[run.request_id])
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        if self._is_stopping or not self.pool.waiting:
+            return
+        now = self.shared.clock()
+        oldest = self._in_hand.get(self.pool.waiting[0].request_id)
+        if oldest is not None and oldest.entry is None and now - oldest.received > _WAITS_AT_MOST:
+            self.metrics.throttles += len(self.pool.waiting)
+            self._store_waiting()
+        self._patience = self.shared.loop.call_later(_WAITS_AT_MOST, self._lose_patience)
+
+    def refill(self) -> None:
+        """Take from disk what is due, as far as there is room."""
+        if self._is_stopping or self.state is State.PAUSED:
+            return
+        if self.shared.outstanding() <= _MOST_OUTSTANDING:
+            due = self.shared.spool.due(self.queue, limit=_IN_HAND + 1)
+            self._is_behind = len(due) > _IN_HAND
+            for entry in due[:_IN_HAND]:
+                if entry.id not in self._entries:
+                    self._entries.add(entry.id)
+                    self._run_again(Event.from_bytes(entry.body, entry=entry.id))
+        self._wake_when_due()
+
+    def _run_again(self, event: Event) -> None:
+        if self.state is State.KILLED:
+            self._give_up(event, Condition.ZERO_CONCURRENCY, None)
+        elif is_too_old(self.spec, received=event.received, now=self.shared.clock()):
+            self._give_up(event, Condition.EVENT_AGE_EXCEEDED, None)
+        else:
+            self._run(event)
+
+    def _wake_when_due(self) -> None:
+        """Look at the disk again when the next retry is due; what is due is in hand by then."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._is_stopping or self.state is State.PAUSED:
+            return
+        now = self.shared.clock()
+        moment = self.shared.spool.next_due(self.queue, after=now)
+        if moment is not None:
+            delay = min(moment - now, _LONGEST_SLEEP)
+            self._timer = self.shared.loop.call_later(delay, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.refill()

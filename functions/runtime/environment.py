@@ -1,0 +1,370 @@
+"""An execution environment, seen from outside: a process that runs a handler, one event at a time.
+
+It runs `inside/bootstrap.py` in a fresh interpreter. Events wait in a datagram socket, from which
+the process takes one when it is idle; so the next event costs it no round trip, and what it has not
+taken, we can take back (the kernel decides who gets a datagram). Results come by a pipe, and what
+the handler writes by another.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from functions.runtime.manifest.model import FunctionSpec
+from functions.runtime.runs import Ended, Run, crashed, timed_out
+from iot_button.loop import READ, Loop, Timer
+
+BOOTSTRAP = Path(__file__).parent / "inside" / "bootstrap.py"
+_EVENT = struct.Struct("<cIH36s")
+_LENGTH = struct.Struct("<I")
+_FRAME = struct.Struct("<BIII")
+_OK, _FAILED, _READY, _INIT_FAILED = range(4)
+_LARGEST_DATAGRAM = 65_536
+_CHUNK = 65_536
+_MOST_LOG_AT_ONCE = 16
+_EXIT_TIMEOUT = 5.0
+_INIT_TIMEOUT = 10.0
+"""Seconds for the import of a handler: AWS's limit for the init phase."""
+
+
+class Owner(Protocol):
+    """Who has the environment: its pool."""
+
+    def on_progress(self, environment: "Environment") -> None:
+        """Hear that it has ended some runs, or is ready for its first."""
+
+    def on_gone(self, environment: "Environment", unstarted: list[Run]) -> None:
+        """Hear that its process has ended; these runs were not begun."""
+
+    def on_output(self, _environment: "Environment", request_id: str, text: bytes) -> None:
+        """Hear what its handler has written."""
+
+    def on_ended(self, _environment: "Environment", run: Run, ended: Ended) -> None:
+        """Hear that a run has ended, this way or that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What every environment of a function is started with."""
+
+    spec: FunctionSpec
+    variables: Mapping[str, str]
+    arn: str
+    log_stream: str
+
+
+class Environment:
+    """One worker process, from `start` to `on_gone`. All on the loop's thread."""
+
+    def __init__(self, loop: Loop, plan: Plan, owner: Owner) -> None:
+        self.runs: deque[Run] = deque()
+        """Those handed over and not ended; the first is the one that runs."""
+        self.is_ready = False
+        self.is_stopping = False
+        self.idle_since = 0.0
+        self.head_since = 0.0
+        self.max_memory = 0
+        self.init_duration: float | None = None
+        self._loop = loop
+        self._plan = plan
+        self._owner = owner
+        self._sequence = 0
+        self._files: dict[str, Path] = {}
+        self._timer: Timer | None = None
+        self._rest = bytearray()
+        self._logged_id = ""
+        self._is_killed_for_time = False
+        self._has_failed_to_begin = False
+
+    def start(self) -> None:
+        """Start the process.
+
+        Raises:
+            OSError: the machine has no room for another.
+        """
+        self._events, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._events.setblocking(False)
+        self._theirs = theirs
+        self._results, results_in = os.pipe()
+        self._log, log_in = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, str(BOOTSTRAP), self._configuration(theirs.fileno(), results_in)],
+                stdin=subprocess.DEVNULL,
+                stdout=log_in,
+                stderr=log_in,
+                pass_fds=(theirs.fileno(), results_in),
+                env=dict(self._plan.variables),
+                cwd=self._plan.spec.root,
+                start_new_session=True,  # what it leaves behind is ended with it
+            )
+        except OSError:
+            self._close_files()
+            raise
+        finally:
+            os.close(results_in)
+            os.close(log_in)
+        for fd in (self._results, self._log):
+            os.set_blocking(fd, False)
+        self._watch()
+        self.head_since = time.monotonic()
+        self._timer = self._loop.call_later(_INIT_TIMEOUT, self._init_takes_too_long)
+
+    def hand_over(self, run: Run) -> bool:
+        """Give it an event; False when its socket is full."""
+        self._sequence += 1
+        kind, payload = b"E", run.event
+        room = _LARGEST_DATAGRAM - _EVENT.size - len(run.header)
+        if len(payload) > room:
+            kind, payload = b"F", self._to_file(run)
+        head = _EVENT.pack(kind, self._sequence, len(run.header), run.request_id.encode())
+        try:
+            self._events.send(head + run.header + payload)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return False  # it has ended; the news is on its way
+        if not self.runs and self.is_ready:
+            self._begin_head()
+        self.runs.append(run)
+        return True
+
+    def take_back(self) -> list[Run]:
+        """Take back the events that it has not begun, in order."""
+        count = 0
+        with contextlib.suppress(BlockingIOError, OSError):
+            while kind := self._theirs.recv(1, socket.MSG_DONTWAIT):
+                count += kind != b"X"
+        taken = [self.runs.pop() for _ in range(min(count, len(self.runs)))]
+        for run in taken:
+            self._drop_file(run)
+        return taken[::-1]
+
+    def stop(self) -> None:
+        """Let it end after what it has; it runs its exit functions."""
+        self.is_stopping = True
+        with contextlib.suppress(OSError):
+            self._events.send(b"X")
+        if not self.runs:
+            self._loop.call_later(_EXIT_TIMEOUT, self.kill)
+
+    def kill(self) -> None:
+        """End it now, with all that it started; nothing happens where it has ended."""
+        self.is_stopping = True
+        if self._process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    @property
+    def process_id(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    # Starting.
+
+    def _configuration(self, events: int, results: int) -> str:
+        spec = self._plan.spec
+        configuration: dict[str, Any] = {
+            "events": events,
+            "results": results,
+            "handler": spec.handler,
+            "root": str(spec.root),
+            "timeout": spec.timeout,
+            "name": spec.name,
+            "memory": spec.memory_megabytes,
+            "arn": self._plan.arn,
+            "version": "$LATEST",
+            "logGroup": f"/aws/lambda/{spec.name}",
+            "logStream": self._plan.log_stream,
+            "parent": os.getpid(),
+        }
+        return json.dumps(configuration)
+
+    def _watch(self) -> None:
+        self._loop.watch(self._log, READ, self._read_log)
+        self._loop.watch(self._results, READ, self._read_results)
+        # The pipes' end is no sign: a child that the handler left behind may hold them open.
+        self._pidfd = os.pidfd_open(self._process.pid) if hasattr(os, "pidfd_open") else -1
+        if self._pidfd >= 0:
+            self._loop.watch(self._pidfd, READ, self._ended)
+        else:
+            self._loop.call_later(0.05, self._poll)
+
+    def _poll(self) -> None:
+        if self._process.poll() is None:
+            self._loop.call_later(0.05, self._poll)
+        else:
+            self._ended()
+
+    # Running.
+
+    def _begin_head(self) -> None:
+        self.head_since = time.monotonic()
+        # One timer for many events: when it rings it looks who runs now.
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._plan.spec.timeout, self._check_timeout)
+
+    def _check_timeout(self) -> None:
+        self._timer = None
+        if not self.runs or not self.is_ready:
+            return
+        deadline = self.head_since + self._plan.spec.timeout
+        if time.monotonic() >= deadline:
+            self._is_killed_for_time = True
+            self.kill()
+        else:
+            self._timer = self._loop.call_at(deadline, self._check_timeout)
+
+    def _init_takes_too_long(self) -> None:
+        self._timer = None
+        self._is_killed_for_time = True
+        self.kill()
+
+    def _read_results(self) -> None:
+        try:
+            data = os.read(self._results, _CHUNK)
+        except BlockingIOError:
+            return
+        if not data:
+            self._loop.unwatch(self._results)
+            return
+        # What was written before these results is in its pipe by now, and comes before them.
+        self._read_log()
+        self._rest += data
+        position, end = 0, len(self._rest)
+        while end - position >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._rest, position)
+            stop = position + _LENGTH.size + length
+            if stop > end:
+                break
+            self._take_frame(position + _LENGTH.size, stop)
+            position = stop
+        del self._rest[:position]
+        if not self.is_stopping and self.is_ready and not self.runs:
+            self.idle_since = time.monotonic()
+        self._owner.on_progress(self)
+
+    def _take_frame(self, start: int, stop: int) -> None:
+        kind, _sequence, microseconds, kibibytes = _FRAME.unpack_from(self._rest, start)
+        self.max_memory = kibibytes // 1024
+        duration = microseconds / 1e6
+        if kind in (_OK, _FAILED):
+            payload = bytes(self._rest[start + _FRAME.size : stop])
+            init_duration, self.init_duration = self.init_duration, None
+            self._end(Ended(kind == _FAILED, payload, duration, self.max_memory, init_duration))
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if kind == _READY:
+            self.is_ready = True
+            self.init_duration = duration
+            if self.runs:
+                self._begin_head()
+            return
+        self._has_failed_to_begin = True
+        if self.runs:
+            # As on AWS, the event that met the broken handler fails with the reason.
+            payload = bytes(self._rest[start + _FRAME.size : stop])
+            self._end(Ended(True, payload, 0.0, self.max_memory, duration))
+
+    def _end(self, ended: Ended) -> None:
+        run = self.runs.popleft()
+        self._drop_file(run)
+        if self._logged_id == run.request_id:
+            self._logged_id = ""
+        if self.runs:
+            self.head_since = time.monotonic()
+        self._owner.on_ended(self, run, ended)
+
+    def _read_log(self) -> None:
+        for _ in range(_MOST_LOG_AT_ONCE):
+            try:
+                data = os.read(self._log, _CHUNK)
+            except BlockingIOError:
+                return
+            if not data:
+                self._loop.unwatch(self._log)
+                return
+            self._take_output(data)
+            if len(data) < _CHUNK:
+                return
+
+    def _take_output(self, data: bytes) -> None:
+        """Say whose output it is: a marker line names the request that what follows belongs to."""
+        before, *marked = data.split(b"\x1e")
+        head = self.runs[0].request_id if self.runs else ""
+        if before:
+            self._owner.on_output(self, self._logged_id or head, before)
+        for part in marked:
+            name, _, text = part.partition(b"\n")
+            known = name.decode("ascii", "replace")
+            if any(run.request_id == known for run in self.runs):
+                self._logged_id = known
+            else:
+                text = part  # no mark of ours
+            if text:
+                self._owner.on_output(self, self._logged_id or head, text)
+
+    # Ending.
+
+    def _ended(self) -> None:
+        if self._pidfd >= 0:
+            self._loop.unwatch(self._pidfd)
+            os.close(self._pidfd)
+        status = self._process.wait()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # what it left behind
+        self._read_results()
+        self._read_log()
+        if self._timer is not None:
+            self._timer.cancel()
+        unstarted = self.take_back()
+        if not self.is_ready and not self._has_failed_to_begin:
+            # It ended before it took an event: as if it had crashed at the first.
+            unstarted = [*self.runs, *unstarted]
+            self.runs = deque([unstarted.pop(0)] if unstarted else [])
+        self.is_stopping = True
+        if self.runs:
+            self._end(self._why(self.runs[0], status))
+        unstarted = [*self.runs, *unstarted]
+        self.runs.clear()
+        self._close_files()
+        self._owner.on_gone(self, unstarted)
+
+    def _why(self, run: Run, status: int) -> Ended:
+        late = time.monotonic() - self.head_since >= self._plan.spec.timeout
+        if self._is_killed_for_time or (late and status == -signal.SIGALRM):  # its own guard
+            return timed_out(run, self._plan.spec.timeout if self.is_ready else _INIT_TIMEOUT)
+        return crashed(run, status, time.monotonic() - self.head_since)
+
+    def _close_files(self) -> None:
+        for fd in (self._results, self._log):
+            self._loop.unwatch(fd)
+            os.close(fd)
+        self._events.close()
+        self._theirs.close()
+
+    def _to_file(self, run: Run) -> bytes:
+        fd, name = tempfile.mkstemp(prefix="iot-button-event-")
+        with os.fdopen(fd, "wb") as file:
+            file.write(run.event)
+        self._files[run.request_id] = Path(name)
+        return name.encode()
+
+    def _drop_file(self, run: Run) -> None:
+        if self._files and (path := self._files.pop(run.request_id, None)) is not None:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,298 @@
+"""The way in: an MQTT message becomes the events of the functions whose rules it matches.
+
+The broker keeps a message until each of its events is safe. What comes on a click topic keeps the
+rules of a click, whichever function it is for; a click that is done already is known by its id, and
+gets its receipt again.
+"""
+
+import functools
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from functions.runtime import dead_letters
+from functions.runtime.asynchronous import DEAD_LETTER, HELD, PROCESSED, Asynchronous, Shared
+from functions.runtime.events import ClickId, Event
+from functions.runtime.identity import EventIdGiver, Recent
+from functions.runtime.rules import NO_MATCH, Rule, RuleMessage, RulePayloadError
+from functions.runtime.rules.filters import topic_matches
+from functions.runtime.seen import Key
+from iot_button.errors import NotAClickError
+from iot_button.events import Click, decode_click, utc_now
+from iot_button.messages import Delivery, Message
+from iot_button.topics import Topics
+
+log = logging.getLogger(__name__)
+
+Callback = Callable[[], None]
+
+SKIPPED = "skipped"
+"""What `Seen` knows of a click that a function's WHERE did not want."""
+_SAID_SINGLY = 10
+_SAID_EVERY = 1000
+_KNOWN_TOPICS = 4096
+_CLICKS = "iotbutton/+"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A rule and the function that gets its events; `number` counts a function's rules."""
+
+    rule: Rule
+    function: Asynchronous
+    number: int = 0
+
+
+class _Pending:
+    """A message, until all its events are safe. One that comes again joins the first."""
+
+    __slots__ = ("_acknowledge", "_deliveries", "_missing")
+
+    def __init__(self, acknowledge: Callable[[Delivery], None], delivery: Delivery) -> None:
+        self._acknowledge = acknowledge
+        self._deliveries = [delivery]
+        self._missing = 1
+
+    def expect(self) -> None:
+        self._missing += 1
+
+    def one_safe(self) -> None:
+        self._missing -= 1
+        if self._missing == 0:
+            for delivery in self._deliveries:
+                self._acknowledge(delivery)
+
+    def join(self, delivery: Delivery) -> None:
+        if self._missing:
+            self._deliveries.append(delivery)
+        else:
+            self._acknowledge(delivery)
+
+
+class Intake:
+    """Takes every message of the runtime's session. On the loop's thread.
+
+    Args:
+        subscriptions: all rules of the manifest.
+        acknowledge: lets the broker forget a message.
+    """
+
+    def __init__(
+        self,
+        subscriptions: Sequence[Subscription],
+        *,
+        topics: Topics,
+        shared: Shared,
+        acknowledge: Callable[[Delivery], None],
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self.is_stopping = False
+        self._subscriptions = subscriptions
+        self._topics = topics
+        self._shared = shared
+        self._acknowledge = acknowledge
+        self._ids = EventIdGiver()
+        self._recent: Recent[str, _Pending] = Recent()
+        self._under_way: dict[Key, list[Callback]] = {}
+        self._matching: dict[str, tuple[Subscription, ...]] = {}
+
+    def resume(self, keys: Iterable[Key]) -> None:
+        """Know these clicks as under way, from before our start."""
+        self._under_way |= {key: [] for key in keys}
+
+    def on_message(self, message: Message) -> None:
+        """Take one message."""
+        if self.is_stopping:
+            return
+        topic = self._topics.local(message.topic)
+        subscriptions = self._matching_ones(topic)
+        if message.retained or not subscriptions:
+            self._refuse(message, topic)
+            return
+        try:
+            if topic_matches(_CLICKS, topic):
+                self._take_click(message, topic, subscriptions)
+            else:
+                self._take_other(message, topic, subscriptions)
+        except (NotAClickError, RulePayloadError) as error:
+            self._bury(message, topic, subscriptions[0].function, error)
+
+    def settled(self, function: str, click: ClickId, _outcome: str) -> None:
+        """Hear that a click is done for a function; when it is for all, its button hears it."""
+        self._release(click.key(function))
+        if click.wants_receipt:
+            self._send_receipt_if_done(click)
+
+    # Clicks.
+
+    def _take_click(
+        self, message: Message, topic: str, subscriptions: Sequence[Subscription]
+    ) -> None:
+        click = decode_click(message.payload, serial_number=Topics.serial_number(topic))
+        event_id = self._ids.event_id(click, message, utc_now())
+        pending = self._pending_for(message, click, event_id)
+        if pending is None:
+            return
+        fields = msgspec.json.decode(message.payload)
+        fields |= click.as_event()
+        fields["eventId"] = event_id
+        is_known_again = click.event_id is not None or click.clicked_at is not None
+        for subscription in subscriptions:
+            click_id = None
+            if is_known_again:
+                click_id = ClickId(
+                    click.serial_number, event_id, click.event_id is not None, subscription.number
+                )
+                if self._is_repeat(subscription, click_id, pending):
+                    continue
+            body = self._body(subscription.rule, message, topic, fields)
+            self._start(subscription, body, click_id, pending)
+        pending.one_safe()
+
+    def _pending_for(self, message: Message, click: Click, event_id: str) -> _Pending | None:
+        """Return the bookkeeping of a message; None for one that has come before and was known."""
+        known = self._recent.get(event_id) if message.duplicate else None
+        if known is not None and click.event_id is None:
+            known.join(message.delivery)
+            return None
+        pending = _Pending(self._acknowledge, message.delivery)
+        if click.event_id is None:
+            self._recent.put(event_id, pending)
+        return pending
+
+    def _is_repeat(self, subscription: Subscription, click: ClickId, pending: _Pending) -> bool:
+        key = click.key(subscription.function.spec.name)
+        under_way = self._under_way.get(key)
+        if under_way is not None:
+            pending.expect()
+            under_way.append(pending.one_safe)
+            return True
+        outcome = self._shared.seen.outcome(key)
+        if outcome is None:
+            return False
+        self._complain("repeats", f"{click.serial_number}/{click.event_id} came again: {outcome}")
+        if outcome != HELD and click.wants_receipt:
+            self._send_receipt_if_done(click)
+        return True
+
+    def _start(
+        self,
+        subscription: Subscription,
+        body: bytes | None,
+        click: ClickId | None,
+        pending: _Pending,
+    ) -> None:
+        function = subscription.function
+        if body is None:  # its WHERE does not want it
+            if click is not None:
+                function.settle(click, SKIPPED)
+            return
+        pending.expect()
+        on_safe = pending.one_safe
+        if click is not None:
+            key = click.key(function.spec.name)
+            self._under_way[key] = [pending.one_safe]
+            on_safe = functools.partial(self._release, key)
+        request_id = str(uuid.uuid4())
+        function.take(Event(request_id, body, self._shared.clock(), click, on_safe))
+
+    def _release(self, key: Key) -> None:
+        for one_safe in self._under_way.pop(key, ()):
+            one_safe()
+
+    def _send_receipt_if_done(self, click: ClickId) -> None:
+        outcomes = set()
+        for subscription in self._matching_ones(f"iotbutton/{click.serial_number}"):
+            key = click.of_rule(subscription.number).key(subscription.function.spec.name)
+            outcomes.add(self._shared.seen.outcome(key))
+        if not outcomes & {None, HELD}:
+            outcome = DEAD_LETTER if DEAD_LETTER in outcomes else PROCESSED
+            self._shared.outputs.send_receipt(click, outcome)
+
+    # Everything else.
+
+    def _take_other(
+        self, message: Message, topic: str, subscriptions: Sequence[Subscription]
+    ) -> None:
+        bodies = [
+            (subscription, self._body(subscription.rule, message, topic, None))
+            for subscription in subscriptions
+        ]
+        pending = _Pending(self._acknowledge, message.delivery)
+        for subscription, body in bodies:
+            self._start(subscription, body, None, pending)
+        pending.one_safe()
+
+    def _body(self, rule: Rule, message: Message, topic: str, fields: Any) -> bytes | None:
+        """Return the event that a rule makes of a message, as JSON; None where it wants none."""
+        if rule.selects_everything:
+            if fields is not None:
+                return msgspec.json.encode(fields)
+            try:
+                msgspec.json.decode(message.payload)
+            except (ValueError, RecursionError) as error:
+                raise RulePayloadError(f"it is not JSON: {error}", message.payload) from error
+            return message.payload
+        about = {} if fields is None else {"decoded": fields}
+        applied = rule.apply(
+            RuleMessage(topic=topic, payload=message.payload, moment=self._shared.clock(), **about)
+        )
+        return None if applied is NO_MATCH else msgspec.json.encode(applied)
+
+    def _matching_ones(self, topic: str) -> tuple[Subscription, ...]:
+        found = self._matching.get(topic)
+        if found is None:
+            found = tuple(
+                s for s in self._subscriptions if topic_matches(s.rule.topic_filter, topic)
+            )
+            if len(self._matching) < _KNOWN_TOPICS:
+                self._matching[topic] = found
+        return found
+
+    # What cannot be taken.
+
+    def _refuse(self, message: Message, topic: str) -> None:
+        if message.retained:
+            # An event is something that happens: retained, it would happen at every restart.
+            self._complain("retained", f"refused a retained message on {topic!r}")
+        else:
+            # A kept session can hold a subscription from before the settings changed.
+            self._complain("strays", f"{topic!r} is no topic of ours")
+        self._acknowledge(message.delivery)
+
+    def _bury(
+        self,
+        message: Message,
+        topic: str,
+        function: Asynchronous,
+        error: NotAClickError | RulePayloadError,
+    ) -> None:
+        kind = "NotAClick" if isinstance(error, NotAClickError) else "RulePayload"
+        reason = error.reason
+        self._complain("no events", f"{topic!r} brought no event: {reason[:200]!r}")
+        record = dead_letters.of_no_event(
+            arn=function.arn,
+            kind=kind,
+            reason=reason,
+            topic=message.topic,
+            payload=message.payload,
+            moment=utc_now(),
+        )
+
+        def on_done() -> None:
+            function.keep_dead_letter(record, None)
+            self._acknowledge(message.delivery)
+
+        self._shared.outputs.publish([(f"deadletter/{function.spec.name}", record)], on_done)
+
+    def _complain(self, kind: str, problem: str) -> None:
+        """Count a problem and log it, but not each one of a flood."""
+        self.counts[kind] += 1
+        count = self.counts[kind]
+        if count <= _SAID_SINGLY or count % _SAID_EVERY == 0:
+            log.warning("%s (%s so far: %d)", problem, kind, count)

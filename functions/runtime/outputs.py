@@ -1,0 +1,114 @@
+"""What a function's events lead to on MQTT: results, records, receipts.
+
+An output is done when the broker has acknowledged it. The result for a click that has an id of its
+own is published exactly once, also by a runtime that is killed in between: at QoS 2, with the
+sender's state on disk before each step (`seen`). Subscribers see their own QoS, as always.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+
+from functions.runtime.events import ClickId
+from functions.runtime.seen import Key, Output, Seen, Stage
+from iot_button.events import format_instant, utc_now
+from iot_button.mqtt import Stream
+from iot_button.topics import Topics
+
+log = logging.getLogger(__name__)
+
+Callback = Callable[[], None]
+
+MOST_BYTES = 1_000_000
+"""A longer output is a failure: our brokers refuse packets above 1 MiB, and hang up."""
+
+
+class Outputs:
+    """Publishes for all functions. Nothing leaves before the end of the turn.
+
+    Args:
+        exactly_once: whether the broker can be trusted with QoS 2 and our session.
+        on_resumed: gets the function's extra data of an output that a runtime before us had begun,
+            when it is done.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        seen: Seen,
+        topics: Topics,
+        *,
+        exactly_once: bool,
+        on_resumed: Callable[[Output], None],
+    ) -> None:
+        self._stream = stream
+        self._seen = seen
+        self._topics = topics
+        self._exactly_once = exactly_once
+        self._on_resumed = on_resumed
+
+    def resume(self) -> list[Key]:
+        """Carry on with what was under way when the runtime before us died; return its keys."""
+        outputs = self._seen.under_way()
+        for output in outputs:
+            self._stream.resume(
+                self._topics.full(output.topic),
+                output.payload,
+                packet_id=output.packet_id,
+                is_released=output.stage is Stage.RELEASED,
+                on_received=lambda key=output.key: self._seen.release(key),  # type: ignore[misc]
+                on_acknowledged=lambda output=output: self._on_resumed(output),  # type: ignore[misc]
+            )
+        if outputs:
+            log.info("carrying on with %d outputs of the run before", len(outputs))
+        return [output.key for output in outputs]
+
+    def publish(self, outputs: Sequence[tuple[str, bytes]], on_done: Callback) -> None:
+        """Publish at QoS 1; `on_done` is called when the broker has acknowledged all."""
+        if not outputs:
+            on_done()
+            return
+        missing = len(outputs)
+
+        def one_less() -> None:
+            nonlocal missing
+            missing -= 1
+            if not missing:
+                on_done()
+
+        for topic, payload in outputs:
+            self._stream.publish(self._topics.full(topic), payload, on_acknowledged=one_less)
+
+    def publish_result(
+        self, topic: str, payload: bytes, *, key: Key | None, extra: bytes, on_done: Callback
+    ) -> None:
+        """Publish a result; exactly once where it has a key and the broker can."""
+        if key is None or not self._exactly_once:
+            self._stream.publish(self._topics.full(topic), payload, on_acknowledged=on_done)
+            return
+        packet_id = self._stream.next_packet_id()
+        self._seen.send(key, packet_id, topic, payload, extra)
+        self._stream.publish_once(
+            self._topics.full(topic),
+            payload,
+            packet_id=packet_id,
+            on_received=lambda: self._seen.release(key),
+            on_acknowledged=on_done,
+        )
+
+    def send_receipt(self, click: ClickId, outcome: str) -> None:
+        """Tell a button what became of its click."""
+        receipt = {
+            "eventId": click.event_id,
+            "outcome": outcome,
+            "timestamp": format_instant(utc_now()),
+        }
+        self._stream.publish(
+            self._topics.receipt(click.serial_number),
+            json.dumps(receipt, separators=(",", ":")).encode(),
+            on_acknowledged=_nothing,
+        )
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,248 @@
+"""The execution environments of one function: how many there are, and which event goes where.
+
+Their number grows with the load up to the reserved concurrency, and shrinks when they idle. A fast
+handler's events are handed to a busy environment ahead of time, so that none costs a round trip;
+whatever waits there behind an event that takes long is taken back.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from functions.runtime.environment import Environment, Plan
+from functions.runtime.runs import Ended, Run, error_response
+from iot_button.loop import Loop, Timer
+
+log = logging.getLogger(__name__)
+
+DEEPEST = 64
+"""Events in one environment's hands at most, the running one included."""
+_AHEAD = 0.002
+"""Seconds of work that an environment is given ahead."""
+_GROW_AFTER = 0.005
+"""Seconds that an event waits before another environment is started for it: a cold start costs
+some 40 ms of a core, in which a fast handler has done thousands of events."""
+_STALLED_AFTER = 0.02
+_IDLE_TIMEOUT = 600.0
+_NEWEST_WEIGHT = 0.1
+
+
+class Observer(Protocol):
+    """Who keeps logs and metrics."""
+
+    def on_output(self, request_id: str, text: bytes) -> None:
+        """Hear what a handler has written."""
+
+    def on_ended(self, run: Run, ended: Ended) -> None:
+        """Hear that a run has ended; `run.on_ended` is called afterwards."""
+
+
+class Pool:
+    """Runs a function's events, in the order in which they come. All on the loop's thread.
+
+    Args:
+        limit: how many run at once at most; may be changed with `set_limit`.
+        idle_timeout: seconds after which an environment with nothing to do is ended.
+        on_room: called when events that waited elsewhere may come.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        plan: Plan,
+        observer: Observer,
+        *,
+        limit: int,
+        idle_timeout: float = _IDLE_TIMEOUT,
+        on_room: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.waiting: deque[Run] = deque()
+        self.environments: list[Environment] = []
+        self._loop = loop
+        self._plan = plan
+        self._observer = observer
+        self._limit = limit
+        self._idle_timeout = idle_timeout
+        self._on_room = on_room
+        self._usual_duration = 0.0
+        self._growth: Timer | None = None
+        self._watchdog: Timer | None = None
+        self._reaper: Timer | None = None
+        self._is_stopping = False
+
+    def run(self, run: Run) -> None:
+        """Take an event; it runs when its turn comes."""
+        self.waiting.append(run)
+        self._dispatch()
+
+    def warm_up(self) -> None:
+        """Start the first environment before there is an event."""
+        if not self.environments:
+            self._grow()
+
+    def set_limit(self, limit: int) -> None:
+        """Change how many may run at once; those above it end when they have nothing to do."""
+        self._limit = limit
+        for environment in self._idle()[: max(0, len(self.environments) - limit)]:
+            environment.stop()
+        self._dispatch()
+
+    @property
+    def limit(self) -> int:
+        """How many may run at once."""
+        return self._limit
+
+    @property
+    def running(self) -> int:
+        """How many environments have an event."""
+        return sum(1 for environment in self.environments if environment.runs)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether an event that came now would have to wait."""
+        return bool(self.waiting) or self.running >= self._limit
+
+    def stop(self) -> None:
+        """End all environments that have nothing to do, and the others after their event."""
+        self._is_stopping = True
+        for timer in (self._growth, self._watchdog, self._reaper):
+            if timer is not None:
+                timer.cancel()
+        for environment in self.environments:
+            self._put_back(environment.take_back())
+            environment.stop()
+
+    def kill(self) -> None:
+        """End all environments now."""
+        for environment in list(self.environments):
+            environment.kill()
+
+    # What an environment tells us.
+
+    def on_progress(self, environment: Environment) -> None:
+        """Give it more to do."""
+        if self._is_stopping or (
+            not environment.runs and len(self.environments) > max(self._limit, 0)
+        ):
+            environment.stop()
+        self._dispatch()
+        if not self.waiting:
+            self._on_room()
+            self._reap_later()
+
+    def on_ended(self, _environment: Environment, run: Run, ended: Ended) -> None:
+        """Pass on how a run ended."""
+        self._usual_duration += (ended.duration - self._usual_duration) * _NEWEST_WEIGHT
+        self._observer.on_ended(run, ended)
+        run.on_ended(ended)
+
+    def on_output(self, _environment: Environment, request_id: str, text: bytes) -> None:
+        """Pass on what a handler wrote."""
+        self._observer.on_output(request_id, text)
+
+    def on_gone(self, environment: Environment, unstarted: list[Run]) -> None:
+        """Run elsewhere what it had not begun."""
+        self.environments.remove(environment)
+        self._put_back(unstarted)
+        self._dispatch()
+
+    # Who gets what.
+
+    def _dispatch(self) -> None:
+        while self.waiting and not self._is_stopping:
+            environment = self._next_environment()
+            if environment is None:
+                self._grow_soon()
+                return
+            if not environment.hand_over(self.waiting[0]):
+                return
+            self.waiting.popleft()
+            if len(environment.runs) > 1 and self._watchdog is None:
+                self._watchdog = self._loop.call_later(_STALLED_AFTER, self._take_back_stalled)
+
+    def _next_environment(self) -> Environment | None:
+        """Return who should get the next event: one that idles, or one that soon will."""
+        usable = [e for e in self.environments if not e.is_stopping]
+        for environment in reversed(usable):
+            if environment.is_ready and not environment.runs:
+                return environment
+        if not usable:
+            return self._grow() if len(self.environments) < self._limit else None
+        now = time.monotonic()
+        prompt = [e for e in usable if now - e.head_since < _STALLED_AFTER or not e.is_ready]
+        if not prompt:
+            return None
+        least = min(prompt, key=lambda e: len(e.runs))
+        if not least.is_ready:
+            return least if not least.runs else None
+        ahead = len(least.runs) * self._usual_duration
+        return least if len(least.runs) < DEEPEST and ahead < _AHEAD else None
+
+    def _grow_soon(self) -> None:
+        if self._growth is None and len(self.environments) < self._limit:
+            self._growth = self._loop.call_later(_GROW_AFTER, self._grow_if_needed)
+
+    def _grow_if_needed(self) -> None:
+        self._growth = None
+        if self.waiting and not self._is_stopping and len(self.environments) < self._limit:
+            self._grow()
+            self._dispatch()
+
+    def _grow(self) -> Environment | None:
+        environment = Environment(self._loop, self._plan, self)
+        try:
+            environment.start()
+        except OSError as error:
+            log.error("no further environment for %s: %s", self._plan.spec.name, error)
+            if not self.environments:
+                self._fail_all(f"no environment can be started: {error}")
+            return None
+        self.environments.append(environment)
+        return environment
+
+    def _fail_all(self, reason: str) -> None:
+        runs, self.waiting = self.waiting, deque()
+        for run in runs:
+            response = error_response("Runtime.NoEnvironment", reason, request_id=run.request_id)
+            ended = Ended(True, response, 0.0)
+            self._observer.on_ended(run, ended)
+            run.on_ended(ended)
+
+    def _take_back_stalled(self) -> None:
+        """Free the events that wait in an environment behind one that takes long."""
+        self._watchdog = None
+        now = time.monotonic()
+        is_any_deep = False
+        for environment in self.environments:
+            if len(environment.runs) > 1:
+                if now - environment.head_since > _STALLED_AFTER:
+                    self._put_back(environment.take_back())
+                else:
+                    is_any_deep = True
+        if is_any_deep:
+            self._watchdog = self._loop.call_later(_STALLED_AFTER, self._take_back_stalled)
+        self._dispatch()
+
+    def _put_back(self, runs: Iterable[Run]) -> None:
+        self.waiting.extendleft(reversed(list(runs)))
+
+    # Shrinking.
+
+    def _idle(self) -> list[Environment]:
+        idle = [e for e in self.environments if e.is_ready and not e.runs and not e.is_stopping]
+        return sorted(idle, key=lambda e: e.idle_since)
+
+    def _reap_later(self) -> None:
+        if self._reaper is None and not self._is_stopping:
+            self._reaper = self._loop.call_later(self._idle_timeout, self._reap)
+
+    def _reap(self) -> None:
+        self._reaper = None
+        idle = self._idle()
+        for environment in idle:
+            if time.monotonic() - environment.idle_since >= self._idle_timeout:
+                environment.stop()
+        if self.environments:
+            self._reap_later()

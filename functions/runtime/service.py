@@ -1,0 +1,310 @@
+"""The runtime put together: from a manifest and settings to a running service, and to its end.
+
+The order of an end: no further message is taken; what waits goes back to its source; what runs may
+finish; its outputs are acknowledged; then the connection, the environments and the files close.
+"""
+
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from functions.runtime.asynchronous import Shared
+from functions.runtime.events import ClickId, Event
+from functions.runtime.heartbeat import Heartbeat
+from functions.runtime.http.deployment import Deployment
+from functions.runtime.http.server import HttpSide, listen
+from functions.runtime.intake import Intake, Subscription
+from functions.runtime.manifest import Manifest
+from functions.runtime.member import Member
+from functions.runtime.outputs import Outputs
+from functions.runtime.remote import Remote
+from functions.runtime.rules import compile_rule
+from functions.runtime.seen import Output, Seen
+from functions.runtime.switches import Switches
+from functions.runtime.timetables import Timetables
+from iot_button.errors import BrokerUnreachableError, StopTimeoutError
+from iot_button.loop import READ, Loop, Timer
+from iot_button.messages import Message
+from iot_button.mqtt import Stream
+from iot_button.settings import Settings
+from iot_button.spool import Spool
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 5.0
+FINISH_TIMEOUT = 1.5
+_COMMIT_EVERY = 0.01
+"""Seconds between two fsyncs of the spool at least; all that came meanwhile shares one."""
+_STATUS_EVERY = 2.0
+_HTTP_STOP_TIMEOUT = 0.5
+
+
+class Service:
+    """All functions of a manifest, from `open` over `run` to `close`.
+
+    Args:
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self, settings: Settings, manifest: Manifest, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.settings = settings
+        self.manifest = manifest
+        self.topics = settings.topic_names
+        self.loop = Loop()
+        self._clock = clock
+        self._files = contextlib.ExitStack()
+        self._on_disk: list[Callable[[], None]] = []
+        self._committed_at = 0.0
+        self._commit_timer: Timer | None = None
+        self._members: dict[str, Member] = {}
+        self._said: dict[str, bytes] = {}
+        self._is_stopping = False
+        self._problem: Exception | None = None
+
+    # Beginning.
+
+    def open(self) -> None:
+        """Take the port and the files, and begin to connect.
+
+        Raises:
+            IotButtonError: what is wrong with the manifest's rules, the port or the files.
+        """
+        folder = Path(self.settings.state_dir) / "functions"
+        settings = self.settings.functions
+        listener = listen(settings)
+        self._files.callback(listener.close)
+        self._spool = self._files.enter_context(Spool(folder / "spool.db", clock=self._clock))
+        self._seen = self._files.enter_context(
+            Seen(
+                folder / "seen.db",
+                size=settings.window_size,
+                age=settings.window_days * 86_400,
+                clock=self._clock,
+            )
+        )
+        self._switches = Switches(folder / "switches.json")
+        self._switches.load()
+        self._stream = Stream(
+            self.loop,
+            self.settings.broker.address,
+            client_id=self.settings.functions_client_id,
+            on_message=self._on_message,
+            on_change=self._on_change,
+        )
+        self._remote = Remote(
+            self.loop,
+            self._members,
+            spool=self._spool,
+            stream=self._stream,
+            topics=self.topics,
+            switches=self._switches,
+            clock=self._clock,
+        )
+        deployment = Deployment(
+            host=settings.host, stage=self.manifest.stage, region=self.manifest.region
+        )
+        self._http = HttpSide(listener, self._remote, deployment)
+        for close in (self._stop_http, self._stream.close, self._kill_environments):
+            self._files.callback(close)
+        self._files.callback(self._remote.close)
+        self._build(deployment)
+        self._connect()
+        for member in self._members.values():
+            if member.spec.rules:
+                member.pool.warm_up()
+
+    @property
+    def http_url(self) -> str:
+        """Where the HTTP side is."""
+        return self._http.url
+
+    @property
+    def filters(self) -> list[str]:
+        """The topic filters of all rules, with the prefix."""
+        return list(dict.fromkeys(self.topics.full(s.rule.topic_filter) for s in self._rules))
+
+    def _build(self, deployment: Deployment) -> None:
+        self._outputs = Outputs(
+            self._stream,
+            self._seen,
+            self.topics,
+            exactly_once=self.settings.is_exactly_once,
+            on_resumed=self._on_resumed,
+        )
+        shared = Shared(
+            loop=self.loop,
+            spool=self._spool,
+            seen=self._seen,
+            outputs=self._outputs,
+            settled=self._settled,
+            outstanding=lambda: self._stream.outstanding,
+            clock=self._clock,
+            when_on_disk=self._when_on_disk,
+            delays=self.settings.functions.retry_delays,
+        )
+        for spec in self.manifest.functions:
+            self._members[spec.name] = Member(
+                spec,
+                arn=deployment.function_arn(spec.name),
+                region=self.manifest.region,
+                endpoint=self._http.url,
+                shared=shared,
+                switch=self._switches.of(spec.name),
+                idle_timeout=self.settings.functions.idle_timeout,
+            )
+        self._rules = [
+            Subscription(compile_rule(rule.sql), member.queue, number)
+            for member in self._members.values()
+            for number, rule in enumerate(member.spec.rules)
+        ]
+        self._intake = Intake(
+            self._rules, topics=self.topics, shared=shared, acknowledge=self._stream.acknowledge
+        )
+        self._timetables = Timetables(self.loop, self._members.values(), clock=self._clock)
+
+    def _settled(self, function: str, click: ClickId, outcome: str) -> None:
+        self._intake.settled(function, click, outcome)
+
+    def _connect(self) -> None:
+        client_id = self.settings.functions_client_id
+        self._heartbeat = Heartbeat(self.loop, self._stream, self.topics.heartbeat(client_id))
+        for topic_filter in (*self.filters, self._heartbeat.topic):
+            self._stream.subscribe(topic_filter)
+        self._intake.resume(self._outputs.resume())
+        self.loop.at_end_of_turn(self._end_of_turn)
+        self.loop.watch(self._http.fileno(), READ, self._start_http)
+        self._patience = self.loop.call_later(CONNECT_TIMEOUT, self._no_broker)
+        self._stream.open()
+
+    def _start_http(self) -> None:
+        self.loop.unwatch(self._http.fileno())
+        self._http.start()
+
+    def _no_broker(self) -> None:
+        self._problem = BrokerUnreachableError(str(self._stream.address), self._stream.problem)
+        self.loop.stop()
+
+    # Running.
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Serve until `ask_to_stop`; `on_ready` is called when the first connection stands.
+
+        Raises:
+            BrokerUnreachableError: the broker could not be reached within 5 s.
+        """
+        self._on_ready = on_ready
+        self.loop.run()
+        if self._problem is not None:
+            raise self._problem
+
+    def ask_to_stop(self) -> None:
+        """Begin the end; from any thread."""
+        self.loop.call_from_thread(self._begin_to_stop)
+
+    def _on_message(self, message: Message) -> None:
+        self._heartbeat.heard()
+        if message.topic != self._heartbeat.topic:
+            self._intake.on_message(message)
+
+    def _on_change(self, is_ready: bool) -> None:
+        if not is_ready:
+            self._heartbeat.stop()
+            return
+        self._heartbeat.start()
+        self._said.clear()
+        if self._patience.callback is not None:  # the first time
+            self._patience.cancel()
+            for member in self._members.values():
+                member.queue.refill()
+            self._timetables.start()
+            self._say_status()
+            self._on_ready()
+
+    def _on_resumed(self, output: Output) -> None:
+        name, entry, event = output.extra.split(b"\n", 2)
+        member = self._members.get(name.decode())
+        if member is None:  # it is in the manifest no more
+            self._seen.done(output.key, "processed")
+            return
+        member.queue.finish_resumed(int(entry) if entry else None, Event.from_bytes(event))
+
+    def _say_status(self) -> None:
+        """Publish each function's status, where it has changed."""
+        if self._stream.is_ready:
+            for name, member in self._members.items():
+                status = json.dumps(member.summary(), separators=(",", ":")).encode()
+                if status != self._said.get(name):
+                    self._said[name] = status
+                    topic = self.topics.function_status(name)
+                    self._stream.publish(
+                        topic, status, qos=0, retain=True, on_acknowledged=lambda: None
+                    )
+        self._status_timer = self.loop.call_later(_STATUS_EVERY, self._say_status)
+
+    # What has to be on disk before it is said.
+
+    def _when_on_disk(self, callback: Callable[[], None]) -> None:
+        self._on_disk.append(callback)
+
+    def _end_of_turn(self) -> None:
+        self._commit_spool()
+        self._seen.commit()
+        self._stream.flush()
+
+    def _commit_spool(self) -> None:
+        now = time.monotonic()
+        if self._on_disk and now - self._committed_at < _COMMIT_EVERY and not self._is_stopping:
+            if self._commit_timer is None:
+                self._commit_timer = self.loop.call_later(_COMMIT_EVERY, self._commit_due)
+            return
+        self._spool.commit()
+        if self._on_disk:
+            self._committed_at = now
+            callbacks, self._on_disk = self._on_disk, []
+            for callback in callbacks:
+                callback()
+
+    def _commit_due(self) -> None:
+        self._commit_timer = None
+
+    # Ending.
+
+    def _begin_to_stop(self) -> None:
+        if self._is_stopping:
+            return
+        self._is_stopping = True
+        self._intake.is_stopping = True
+        self._timetables.stop()
+        for member in self._members.values():
+            member.queue.stop()
+            member.pool.stop()
+        self._stop_by = time.monotonic() + FINISH_TIMEOUT
+        self._stop_when_done()
+
+    def _stop_when_done(self) -> None:
+        running = sum(member.pool.running for member in self._members.values())
+        is_done = running == 0 and (self._stream.outstanding == 0 or not self._stream.is_ready)
+        if is_done or time.monotonic() >= self._stop_by:
+            if running:
+                log.warning("%d events were still running; they will be run again", running)
+            self.loop.stop()
+        else:
+            self.loop.call_later(0.005, self._stop_when_done)
+
+    def close(self) -> None:
+        """Give everything back, however far the beginning came."""
+        self._files.close()
+        self.loop.close()
+
+    def _stop_http(self) -> None:
+        with contextlib.suppress(StopTimeoutError):
+            self._http.stop(_HTTP_STOP_TIMEOUT)
+
+    def _kill_environments(self) -> None:
+        for member in self._members.values():
+            member.pool.kill()

@@ -4,6 +4,7 @@ It keeps the promises of `functions.runtime.control.Control`; what it cannot do 
 """
 
 import contextlib
+import http.client
 import io
 import json
 import threading
@@ -13,6 +14,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import boto3  # type: ignore[import-untyped]
+from botocore.config import Config  # type: ignore[import-untyped]
 
 from functions.runtime.control import (
     DeadLetter,
@@ -30,6 +34,7 @@ from functions.runtime.http.server import HttpSide, listen
 from functions.runtime.manifest.model import FunctionSpec, HttpRoute, Place
 from iot_button.errors import BrokerUnreachableError
 from iot_button.settings import FunctionsSettings
+from tests.support import DEADLINE
 
 Handler = Callable[[Any, Any], Any]
 PLACE = Place(Path("serverless.yml"), 1)
@@ -226,6 +231,50 @@ def http_side(control: FakeControl, *, port: int = 0, **deployment: str) -> Iter
         yield side
     finally:
         side.stop(10)
+
+
+class Reply:
+    """What a server answered. `headers` has lower-case names."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.body = response.read()
+        self.pairs = response.getheaders()
+        self.headers = {name.lower(): value for name, value in self.pairs}
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def ask(
+    side: HttpSide, method: str, path: str, body: bytes | str | None = None, **headers: str
+) -> Reply:
+    """Send one request on a connection of its own; `_` in a header's name stands for `-`."""
+    connection = http.client.HTTPConnection(side.url.removeprefix("http://"), timeout=DEADLINE)
+    try:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, named)
+        return Reply(connection.getresponse())
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def aws_client(side: HttpSide, service: str, *, attempts: int = 1) -> Iterator[Any]:
+    """A boto3 client of a service that a side serves."""
+    client = boto3.client(
+        service,
+        endpoint_url=side.url,
+        region_name="eu-west-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": attempts}),
+    )
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def _error_response(failure: Exception, request_id: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 class _Anything(BaseConverter):
     """The rest of a path, whatever it is: topics and ARNs hold slashes, and may begin with one."""
 
-    regex = ".*"
+    regex = r"[\s\S]*"
     part_isolating = False
 
 

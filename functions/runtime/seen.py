@@ -14,56 +14,26 @@ of the window, 16 bytes an event, and the journal begins anew with what is under
 before this was chosen: the same in SQLite, without any fsync, costs ten times as much an event.)
 """
 
-import enum
 import hashlib
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from functions.runtime.journal import Journal
+from functions.runtime.under_way import DONE, KEYED, RELEASED, SENT, Key, Output, Stage, UnderWay
 from functions.runtime.window import OUTCOMES, Window, WindowFiles
 from iot_button.files import FileLock, make_private_folder
 
-Key = bytes
-"""16 bytes that stand for one event of one button in one function: `key_of` makes them."""
+__all__ = ["Key", "Output", "Seen", "Stage", "key_of"]
 
 _JOURNAL_BYTES = 1 << 20
 _LATEST_MOMENT = (1 << 32) - 1
 _OUTCOME_NUMBERS = {name: number for number, name in enumerate(OUTCOMES) if name}
 
-_KEYED = struct.Struct("<B16s")
-_SENT = struct.Struct("<B16sBHHII")  # stage, packet id, lengths of topic, payload and extra
 _DONE = struct.Struct("<B16sIB")  # moment, number of the outcome
-_KIND_SENT, _KIND_RELEASED, _KIND_DONE = 1, 2, 3
-
-
-class Stage(enum.IntEnum):
-    """How far an output is.
-
-    SENT: PUBLISH may have been sent. RELEASED: PUBREC has come, and PUBREL may have been sent.
-    """
-
-    SENT = 1
-    RELEASED = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A PUBLISH at QoS 2 whose handshake is not finished.
-
-    `extra` is what the runtime needs to finish the event after a restart; nothing here reads it.
-    """
-
-    key: Key
-    packet_id: int
-    stage: Stage
-    topic: str
-    payload: bytes
-    extra: bytes
 
 
 def key_of(function: str, serial_number: str, event_id: str) -> Key:
@@ -103,9 +73,9 @@ class Seen:
         self._window = Window(size=size, age=age)
         self._files = WindowFiles(path, size=size)
         self._journal = Journal(path)
-        self._outputs: dict[Key, Output] = {}
+        self._under_way = UnderWay()
         self._uncommitted: list[bytes] = []  # for the journal
-        self._unfiled: list[bytes] = []  # in the journal, not yet in the window's files
+        self._unfiled = bytearray()  # in the journal, not yet in the window's files
 
     def __enter__(self) -> Self:
         make_private_folder(self.path.parent)
@@ -144,7 +114,7 @@ class Seen:
 
     def under_way(self) -> list[Output]:
         """Return the outputs whose handshake is not finished, in the order they were sent."""
-        return list(self._outputs.values())
+        return self._under_way.outputs()
 
     def send(
         self, key: Key, packet_id: int, topic: str, payload: bytes, extra: bytes = b""
@@ -153,16 +123,12 @@ class Seen:
 
         One of the same event is replaced: sent again under another packet id, it is the newest.
         """
-        self._outputs.pop(key, None)
-        output = Output(key, packet_id, Stage.SENT, topic, payload, extra)
-        self._outputs[key] = output
-        self._uncommitted.append(_sent(output))
+        self._uncommitted.append(self._under_way.send(key, packet_id, topic, payload, extra))
 
     def release(self, key: Key) -> None:
         """Note that PUBREC has come; commit before its PUBREL. Unknown keys are left alone."""
-        if (output := self._outputs.get(key)) is not None:
-            self._outputs[key] = replace(output, stage=Stage.RELEASED)
-            self._uncommitted.append(_KEYED.pack(_KIND_RELEASED, key))
+        if record := self._under_way.release(key):
+            self._uncommitted.append(record)
 
     def done(self, key: Key, outcome: str) -> None:
         """Note that an event is done, its output's handshake finished or acknowledged.
@@ -172,7 +138,7 @@ class Seen:
         """
         if outcome not in _OUTCOME_NUMBERS:
             raise ValueError(f"no outcome: {outcome!r}")
-        self._outputs.pop(key, None)
+        self._under_way.finish(key)
         self._note(key, _OUTCOME_NUMBERS[outcome])
 
     def forget(self, key: Key) -> None:
@@ -195,51 +161,32 @@ class Seen:
 
     def _note(self, key: Key, number: int) -> None:
         moment = min(max(0, int(self._clock())), _LATEST_MOMENT)
-        self._unfiled.append(self._window.note(key, number, moment))
-        self._uncommitted.append(_DONE.pack(_KIND_DONE, key, moment, number))
+        self._unfiled += self._window.note(key, number, moment)
+        self._uncommitted.append(_DONE.pack(DONE, key, moment, number))
 
     def _restart_journal(self) -> None:
         """Move what is done to the window's files; a kill in between has it in both, harmlessly."""
-        self._files.append(b"".join(self._unfiled))
+        self._files.append(self._unfiled)
         self._unfiled.clear()
-        self._journal.restart(b"".join(map(_sent, self._outputs.values())))
+        self._journal.restart(self._under_way.records())
 
     def _replay(self, body: bytes) -> None:
         start = 0
         while start < len(body):
-            kind, key = _KEYED.unpack_from(body, start)
-            if kind == _KIND_SENT:
-                start = self._replay_sent(body, start)
-            elif kind == _KIND_RELEASED:
-                self._outputs[key] = replace(self._outputs[key], stage=Stage.RELEASED)
-                start += _KEYED.size
+            kind, key = KEYED.unpack_from(body, start)
+            if kind == SENT:
+                start = self._under_way.replay_send(body, start)
+            elif kind == RELEASED:
+                self._under_way.release(key)
+                start += KEYED.size
             else:
                 _, _, moment, number = _DONE.unpack_from(body, start)
                 if number:
-                    self._outputs.pop(key, None)
-                self._unfiled.append(self._window.note(key, number, moment))
+                    self._under_way.finish(key)
+                self._unfiled += self._window.note(key, number, moment)
                 start += _DONE.size
-
-    def _replay_sent(self, body: bytes, start: int) -> int:
-        _, key, stage, packet_id, *lengths = _SENT.unpack_from(body, start)
-        start += _SENT.size
-        parts = []
-        for length in lengths:
-            parts.append(body[start : start + length])
-            start += length
-        topic, payload, extra = parts
-        self._outputs.pop(key, None)
-        self._outputs[key] = Output(key, packet_id, Stage(stage), topic.decode(), payload, extra)
-        return start
 
     def _close(self) -> None:
         self._files.close()
         self._journal.close()
         self._lock.release()
-
-
-def _sent(output: Output) -> bytes:
-    topic = output.topic.encode()
-    lengths = len(topic), len(output.payload), len(output.extra)
-    head = _SENT.pack(_KIND_SENT, output.key, output.stage, output.packet_id, *lengths)
-    return b"".join((head, topic, output.payload, output.extra))

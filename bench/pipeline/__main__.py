@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--peers", type=Path, help="where Node-RED is kept (the user's cache)")
     made.add_argument("--json", type=Path, help="write all raw results to this file")
     made.add_argument("--report", type=Path, help="write performance.md and .svg in this folder")
+    made.add_argument("--note", default="", help="a remark for the report")
     made.add_argument("--from", type=Path, dest="saved", help="measure nothing: results of --json")
     return made
 
@@ -87,6 +88,7 @@ def run(options: argparse.Namespace) -> Results:
             warm_up=options.warm_up,
             event_ids=options.event_ids,
             load_program=load_program,
+            note=options.note,
         )
         results = Results(
             titles={peer.name: peer.title for peer in peers},

@@ -64,6 +64,7 @@ class Plan:
     warm_up: float
     event_ids: bool
     load_program: Path
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

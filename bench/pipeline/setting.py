@@ -15,24 +15,27 @@ from broker.mosquitto import find_program
 
 def setting(plan: Plan) -> dict[str, str]:
     """Return what a reader must know to compare figures."""
-    click = "the AWS button's own payload" + (", and an eventId" if plan.event_ids else "")
     cores = len(os.sched_getaffinity(0))
+    rounds = "1 round" if plan.rounds == 1 else f"{plan.rounds} rounds"
+    click = "the AWS button's own payload" + (", and an eventId" if plan.event_ids else "")
+    versions = [
+        *(f"{name} {importlib.metadata.version(name)}" for name in ("iot-button", "paho-mqtt")),
+        f"Python {platform.python_version()}",
+        f"mosquitto {_mosquitto()}",
+        f"Node {NODE_VERSION}",
+    ]
     return {
         "machine": f"{cores} cores, {_processor()}, {platform.system()}",
-        "software": f"Python {platform.python_version()}, paho-mqtt {_version('paho-mqtt')}, "
-        f"mosquitto {_mosquitto()}, Node {NODE_VERSION}",
-        "measured": f"{datetime.now(UTC):%Y-%m-%d}; {plan.rounds} round{'s' * (plan.rounds > 1)}, {plan.seconds:g} s a load"
-        f" after {plan.warm_up:g} s of warming up; {click}, 10 devices",
+        "software": ", ".join(versions),
+        "measured": f"{datetime.now(UTC):%Y-%m-%d}, {rounds}, {plan.seconds:g} s a load after "
+        f"{plan.warm_up:g} s of warming up; {click}; 10 devices",
+        **({"note": plan.note} if plan.note else {}),
     }
 
 
 def _processor() -> str:
     names = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     return names[0].strip() if names else platform.machine()
-
-
-def _version(package: str) -> str:
-    return importlib.metadata.version(package)
 
 
 def _mosquitto() -> str:

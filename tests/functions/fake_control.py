@@ -63,7 +63,10 @@ class _Function:
 
 
 class FakeControl:
-    """A `Control`. `published` holds what was; `is_broker_away` lets every publish fail."""
+    """A `Control`. `published` holds what was; `is_broker_away` lets every publish fail.
+
+    `waiting_readers`: the threads that ever waited for a log line.
+    """
 
     def __init__(self, handlers: Mapping[str, Handler], *specs: FunctionSpec) -> None:
         named = {spec.name: spec for spec in specs}
@@ -76,6 +79,7 @@ class FakeControl:
         self.published: list[tuple[str, bytes, int, bool]] = []
         self.queued: list[tuple[str, bytes]] = []
         self.is_broker_away = False
+        self.waiting_readers: set[int] = set()
 
     def functions(self) -> Sequence[FunctionStatus]:
         return [_status(function) for function in self._functions.values()]
@@ -139,6 +143,8 @@ class FakeControl:
         self, name: str, *, after: int = 0, limit: int = 1000, wait: float = 0
     ) -> Sequence[LogLine]:
         function = self._find(name)
+        if wait:
+            self.waiting_readers.add(threading.get_ident())
 
         def found() -> list[LogLine]:
             return [line for line in function.logs if line.number > after][-limit:]

@@ -150,8 +150,10 @@ class Connection(BaseHTTPRequestHandler):
     def _send(self, status: str, headers: list[tuple[str, str]], data: bytes) -> None:
         """Send an answer in one write."""
         lines = [f"HTTP/1.1 {status}", f"Date: {formatdate(usegmt=True)}"]
-        lines += [f"{k}: {v}" for k, v in headers if k.lower() != "content-length"]
-        has_body = status[:3] not in ("204", "304")
+        has_body = status[:3] not in ("204", "304") and self.command != "HEAD"
+        for name, value in headers:
+            if self.command == "HEAD" or name.lower() != "content-length":
+                lines.append(f"{name}: {value}")
         if has_body:
             lines.append(f"Content-Length: {len(data)}")
         if self.close_connection:
@@ -160,7 +162,7 @@ class Connection(BaseHTTPRequestHandler):
             lines.append("Connection: keep-alive")
         head = "\r\n".join([*lines, "\r\n"]).encode("latin-1", "replace")
         self.connection.settimeout(REQUEST_TIMEOUT)
-        self.connection.sendall(head + data if has_body and self.command != "HEAD" else head)
+        self.connection.sendall(head + data if has_body else head)
 
     def _environ(self, body: Body) -> dict[str, Any]:
         path, _, query = self.path.partition("?")

@@ -137,7 +137,7 @@ class _Builder:
         return self._mapping(place, depth)
 
     def _scalar(self, event: Any) -> Node:
-        plain = event.implicit[0]
+        plain = event.implicit[0] and event.tag is None
         value = _scalar(event.value) if plain else event.value
         return Node(value, self._place(event), source=event.value if plain else None)
 

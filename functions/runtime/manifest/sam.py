@@ -33,6 +33,12 @@ class SamScope(IntrinsicScope):
         self._region = region
         self._stack = stack
 
+    def resolve(self, field: Field) -> Node:
+        """Return the node that a field stands for; null is refused, as CloudFormation does."""
+        if field.raw.value is None:
+            field.fail("has no value", mend="leave the key out, or write !Ref AWS::NoValue")
+        return super().resolve(field)
+
     @property
     def region(self) -> str:
         """The region, of the environment: a template names none."""

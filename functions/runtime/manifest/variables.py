@@ -5,6 +5,7 @@ inside the other, and in the middle of a text; `\${` is a plain `${`. What has n
 CloudFormation's `${AWS::Region}` or `${Name}`, is no variable and stays as it is.
 """
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -26,6 +27,7 @@ class Variable:
     text: str
 
 
+@functools.lru_cache(1024)  # one text is read many times, where others refer to it
 def parse(text: str, *, depth: int = 0) -> Template:
     """Take a text apart.
 

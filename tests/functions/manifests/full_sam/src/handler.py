@@ -1,0 +1,2 @@
+def run(event: object, _context: object) -> object:
+    return event

@@ -2,7 +2,8 @@
 
     python paho_loop.py HOST PORT IP_ADDRESS [--nodelay]
 
-Nothing is checked and nothing is kept: paho acknowledges an input before its output is under way.
+Nothing is checked and nothing is kept: paho acknowledges an input when `on_message` has returned,
+whatever becomes of the output, and the session is a clean one.
 """
 
 import json

@@ -12,7 +12,7 @@ from bench.pipeline.figures import Results, Spread
 from bench.pipeline.measure import Kind, Load
 from bench.pipeline.tables import number
 
-PANEL, LABELS, BARS, ROW, GROUP, TOP = 440, 124, 236, 17, 30, 76
+PANEL, LABELS, BARS, ROW, GROUP, TOP = 440, 132, 232, 17, 30, 76
 """Pixels: a panel, the names in it, its longest bar; a bar's row, a group's heading, the head."""
 
 STYLE = """\
@@ -65,7 +65,7 @@ def chart(results: Results) -> str:
     """Return the chart of everything that was measured."""
     panels = [panel for panel in (_throughput(results), _latency(results)) if panel.groups]
     width = PANEL * len(panels) + 16
-    height = TOP + max((panel.height for panel in panels), default=0) + 16
+    height = TOP + max((panel.height for panel in panels), default=0)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" aria-labelledby="title desc">',

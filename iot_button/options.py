@@ -29,6 +29,15 @@ def finite(_context: click.Context, _option: click.Parameter, value: float | Non
     return value
 
 
+def _or_of_the_group(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Return the option's value or, where it stood before the subcommand, the group's."""
+    parent = context.parent
+    while value is None and parent is not None:
+        value = parent.params.get(option.name or "")
+        parent = parent.parent
+    return value
+
+
 mqtt_port = click.option(
     "--port", "broker__port", type=PORT, metavar="PORT", help="For MQTT; 0: any free one. [1883]"
 )
@@ -44,6 +53,7 @@ functions_port = click.option(
     "functions__port",
     type=PORT,
     metavar="PORT",
+    callback=_or_of_the_group,
     help="For the function runtime's HTTP endpoints; 0: any free one. [3000]",
 )
 until_stdin_closes = click.option(

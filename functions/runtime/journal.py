@@ -97,14 +97,15 @@ class Journal:
             data = path.read_bytes()
         except OSError as error:
             raise StorageError.of(path, error) from error
-        if not data.startswith(_MAGIC):
-            if data.startswith(_ANY_VERSION):
-                mend = "update iot-button, or move the file away"
-                raise NewerFileError(path, "made by a newer version", mend=mend)
-            if not _MAGIC.startswith(data):  # else a kill cut the first write
-                set_aside(path)
+        if data.startswith(_MAGIC):
+            return list(_whole_frames(path, data))
+        if _MAGIC.startswith(data):  # a kill cut the first write
             return []
-        return list(_whole_frames(path, data))
+        if data.startswith(_ANY_VERSION):
+            mend = "update iot-button, or move the file away"
+            raise NewerFileError(path, "made by a newer version", mend=mend)
+        set_aside(path)
+        return []
 
 
 def _frame(body: bytes) -> bytes:

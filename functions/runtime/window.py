@@ -9,6 +9,7 @@ ones has a chance of 5 in 100,000,000. The table is open addressing with linear 
 `array`: 2.2 MB for 100,000 events, where a dict of the same keys takes 15 MB.
 """
 
+import contextlib
 import os
 import struct
 from array import array
@@ -179,7 +180,8 @@ class WindowFiles:
             self._descriptor = -1
 
     def _begin_new(self) -> None:
-        self._new.replace(self._old)
+        with contextlib.suppress(FileNotFoundError):  # moved already, before a failure
+            self._new.replace(self._old)
         descriptor = open_private(self._new, os.O_RDWR | os.O_CREAT)
         os.close(self._descriptor)
         self._descriptor, self._length = descriptor, 0

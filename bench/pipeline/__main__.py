@@ -56,7 +56,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    options = parser().parse_args()
+    command_line = parser()
+    options = command_line.parse_args()
+    if not (options.windows or options.rates):
+        command_line.error("--windows and --rates cannot both be none")
     if options.quick:
         options.rounds, options.seconds, options.warm_up = 1, 1.0, 0.2
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -162,9 +165,9 @@ def _cache(chosen: Path | None) -> Path:
 
 
 def _count(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise ValueError(text)
-    return value
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def _sizes(text: str) -> list[float]:
@@ -172,7 +175,7 @@ def _sizes(text: str) -> list[float]:
 
 
 def _peers(text: str) -> list[str]:
-    names = text.split(",")
+    names = list(dict.fromkeys(text.split(",")))
     unknown = [name for name in names if name not in KNOWN]
     if unknown:
         raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(KNOWN)}")

@@ -3,14 +3,21 @@
 import dataclasses
 import json
 import re
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from functions.handlers import current_time, enrich
 from functions.runtime.manifest import FunctionSpec, ManifestError, load
+from functions.runtime.manifest.fields import Field
 from functions.runtime.manifest.model import HttpRoute
+from functions.runtime.manifest.nodes import read
+from functions.runtime.manifest.scope import Scope
 from tests.functions.manifest_support import MANIFESTS, SAM, SERVERLESS, write
 
 
@@ -189,6 +196,65 @@ def test_a_folder_with_one_handler_alone_is_shown_the_manifest_that_it_lacks(
     (only,) = load(tmp_path, environ={}).functions
     assert (only.name, only.handler) == ("press", f"press.{function}")
     assert len(only.rules) == 1
+
+
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=8),
+        st.sampled_from(
+            ["\0", "x" * 5000, "a.b", "${self:}", "${self:custom}", "${", "AWS::Region"]
+        ),
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["Ref", "Fn::Sub", "Fn::GetAtt", "Fn::Join", "Type", "iot", "x"]),
+            inner,
+            max_size=2,
+        )
+    ),
+    max_leaves=4,
+)
+
+
+def with_one_value_replaced(data: st.DataObject, value: Any) -> Any:
+    """Return a copy with something else in one place, found by chance."""
+    if not isinstance(value, dict | list) or not value or data.draw(st.integers(0, 5)) == 0:
+        return data.draw(VALUES)
+    if isinstance(value, list):
+        index = data.draw(st.integers(0, len(value) - 1))
+        return [*value[:index], with_one_value_replaced(data, value[index]), *value[index + 1 :]]
+    key = data.draw(st.sampled_from(sorted(value)))
+    return value | {key: with_one_value_replaced(data, value[key])}
+
+
+@pytest.mark.parametrize("name", ["full_serverless/serverless.yml", "full_sam/template.yaml"])
+@settings(deadline=None)  # files are copied: slow on a busy machine
+@given(data=st.data())
+def test_a_manifest_with_anything_wrong_is_a_manifest_error(name: str, data: st.DataObject) -> None:
+    path = MANIFESTS / name
+    whole = Field(read(path), "", Scope()).plain()
+    broken = json.dumps(with_one_value_replaced(data, whole), ensure_ascii=False)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(path.parent, folder, dirs_exist_ok=True)
+        file = Path(folder) / path.name
+        file.write_text(broken, encoding="utf-8", errors="surrogatepass")
+        try:
+            manifest = load(file, environ={})
+        except ManifestError as error:
+            assert error.file == file  # noqa: PT017  either outcome is right, and both are checked
+        else:
+            assert all(isinstance(each, FunctionSpec) for each in manifest.functions)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_a_path_that_no_file_can_have_cannot_be_read(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ManifestError, match="cannot be read"):
+        load(tmp_path / name)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

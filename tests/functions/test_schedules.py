@@ -5,7 +5,7 @@ import contextlib
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.runtime.schedules import Cron, Rate, ScheduleError, parse
@@ -270,6 +270,7 @@ def matches(expression: str, moment: datetime) -> bool:
     )
 
 
+@settings(deadline=None)  # it looks at 2,880 minutes one by one
 @given(expression=EXPRESSIONS, moment=MOMENTS)
 def test_the_next_firing_is_later_matches_and_has_none_before_it(
     expression: str, moment: datetime

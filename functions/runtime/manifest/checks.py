@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from functions.runtime.manifest.errors import ManifestError
 from functions.runtime.manifest.fields import Field
 from functions.runtime.manifest.model import FunctionSpec, Place, Schedule
+from functions.runtime.manifest.nodes import is_there
 from functions.runtime.schedules import ScheduleError, parse
 
 METHODS = ("ANY", "GET", "POST", "PUT", "PATCH", "OPTIONS", "HEAD", "DELETE")
@@ -62,7 +63,7 @@ def handler(field: Field, root: Path) -> str:
         )
     module = root.joinpath(*re.split("[./]", text)[:-1])
     files = (module.with_name(f"{module.name}.py"), module / "__init__.py")
-    if not any(file.is_file() for file in files):
+    if not any(is_there(file) for file in files):
         field.fail(f"{text!r}: there is no file {files[0]}")
     return text
 

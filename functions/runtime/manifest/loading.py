@@ -8,7 +8,7 @@ from pathlib import Path
 from functions.runtime.manifest import checks, sam, serverless
 from functions.runtime.manifest.errors import ManifestError
 from functions.runtime.manifest.model import Manifest
-from functions.runtime.manifest.nodes import Node, read
+from functions.runtime.manifest.nodes import Node, is_there, read
 
 SERVERLESS_NAMES = ("serverless.yml", "serverless.yaml")
 SAM_NAMES = ("template.yaml", "template.yml")
@@ -42,7 +42,7 @@ def load(
         ManifestError: whatever is wrong; with line and dotted key where it is in the file.
     """
     environ = os.environ if environ is None else environ
-    root = read(_found(path) if path.is_dir() else path)
+    root = read(_found(path) if is_there(path, folder=True) else path)
     if _is_sam(root):
         manifest = sam.read(root, environ=environ)
     else:
@@ -63,7 +63,7 @@ def _is_sam(root: Node) -> bool:
 
 def _found(folder: Path) -> Path:
     names = (*SERVERLESS_NAMES, *SAM_NAMES)
-    found = [folder / name for name in names if (folder / name).is_file()]
+    found = [folder / name for name in names if is_there(folder / name)]
     if len(found) > 1:
         both = " and ".join(file.name for file in found)
         mend = f"name one of them: --manifest {found[0]}"
@@ -79,7 +79,8 @@ def _smallest(folder: Path) -> str:
     handlers = [
         (file.stem, match[1].decode())
         for file in sorted(folder.glob("*.py"))
-        if (match := _HANDLER.search(file.read_bytes()))
+        if is_there(file)
+        if os.access(file, os.R_OK) and (match := _HANDLER.search(file.read_bytes()))
     ]
     if len(handlers) != 1:
         return ""

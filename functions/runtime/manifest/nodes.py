@@ -74,12 +74,21 @@ def read(file: Path, content: bytes | None = None) -> Node:
         raise ManifestError(problem, file=file, place=Place(file, line)) from error
 
 
+def is_there(path: Path, *, folder: bool = False) -> bool:
+    """Whether a file, or a folder, is there; a name that no file can have is not."""
+    try:
+        return path.is_dir() if folder else path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _bytes(file: Path) -> bytes:
     try:
         with file.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ManifestError(f"cannot be read: {error.strerror}", file=file) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ManifestError(f"cannot be read: {reason}", file=file) from error
 
 
 def _text(file: Path, content: bytes) -> str:

@@ -14,7 +14,7 @@ from functions.runtime.manifest import sam_keys as keys
 from functions.runtime.manifest.fields import Field
 from functions.runtime.manifest.intrinsics import IntrinsicScope
 from functions.runtime.manifest.model import FunctionSpec, HttpRoute, IotRule, Manifest, Schedule
-from functions.runtime.manifest.nodes import Node
+from functions.runtime.manifest.nodes import Node, is_there
 from functions.runtime.manifest.sam_events import events
 
 STAGE = "Prod"
@@ -166,10 +166,10 @@ def _code(field: Field | None, folder: Path) -> Path:
     if isinstance(field.node.value, dict):
         field.fail("code in S3 cannot be run here", mend="write a folder, relative to this file")
     text = field.text()
-    path = (folder / text).resolve()
-    if "://" in text or not path.is_dir():
+    path = folder / text
+    if "://" in text or not is_there(path, folder=True):
         field.fail(f"{text!r} is no folder here", mend="write a folder, relative to this file")
-    return path
+    return path.resolve()
 
 
 def _variables(fields: Mapping[str, Field]) -> dict[str, Field]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from functions.runtime.manifest.fields import Field
 from functions.runtime.manifest.intrinsics import ACCOUNT, IntrinsicScope
-from functions.runtime.manifest.nodes import Node, read
+from functions.runtime.manifest.nodes import Node, is_there, read
 from functions.runtime.manifest.scope import MAX_TEXT
 from functions.runtime.manifest.variables import Template, Variable, parse
 
@@ -169,7 +169,7 @@ class ServerlessScope(IntrinsicScope):
         if path.suffix not in (".yml", ".yaml", ".json"):
             field.fail(f"file({name}): only YAML and JSON files are read here")
         if path not in self._files:
-            if not path.is_file():
+            if not is_there(path):
                 return None
             self._files[path] = read(path)
         return self._below(Field(self._files[path], field.key, self), address)

@@ -114,7 +114,13 @@ def compile_c(name: str, build: Path, *libraries: str) -> Path:
         )
     program = build / name
     words = [compiler, "-O2", "-D_GNU_SOURCE", "-o", str(program), str(SOURCES / f"{name}.c")]
-    done = subprocess.run([*words, *libraries], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*words, *libraries],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"TMPDIR": str(build)},  # broken off, it leaves nothing elsewhere
+    )
     if done.returncode != 0:
         raise IotButtonError(f"{name}.c does not compile", mend=done.stderr.strip()[:400])
     return program

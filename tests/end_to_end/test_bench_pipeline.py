@@ -128,7 +128,8 @@ def test_interrupted_it_ends_what_it_has_started(
         env=environment | {"TMPDIR": str(tmp_path)},
     ) as bench:
         try:
-            eventually(lambda: len(mentioning(tmp_path)) == 2, what="mosquitto and the load run")
+            eventually(lambda: mentioning(tmp_path, "mosquitto.conf"), what="mosquitto runs")
+            eventually(lambda: mentioning(tmp_path, "load 127.0.0.1"), what="the load runs")
             bench.terminate()
             _out, said = bench.communicate(timeout=20)
         finally:
@@ -138,15 +139,16 @@ def test_interrupted_it_ends_what_it_has_started(
     assert list(tmp_path.iterdir()) == []
 
 
-def mentioning(directory: Path) -> list[int]:
-    """Return the processes, other than zombies, whose command line names a directory."""
+def mentioning(directory: Path, words: str = "") -> list[int]:
+    """Return the processes whose command line names a directory, and has these words."""
     found = []
     for process in Path("/proc").iterdir():
         try:
-            words = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
+            command = (process / "cmdline").read_bytes() if process.name.isdigit() else b""
         except OSError:
             continue
-        if str(directory).encode() in words:
+        line = command.replace(b"\0", b" ").decode()
+        if str(directory) in line and words in line:
             found.append(int(process.name))
     return found
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import selectors
 import socket
 import subprocess
@@ -155,6 +156,7 @@ CHUNKED = b"POST /f HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\
     "request_bytes",
     [
         b"nonsense\r\n\r\n",
+        b'"quoted" "words" "here"\r\n\r\n',
         b"GET http://localhost/-/health HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /-/health\r\n\r\n",
         b"GET /-/health HTTP/3.0\r\nHost: localhost\r\n\r\n",
@@ -177,6 +179,7 @@ def test_what_is_no_request_is_answered_with_an_error_and_the_connection_closed(
         received = until_closed(client)
     assert b" 200 " not in received
     assert received.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5", b'{"message": '))
+    assert json.loads(received.rpartition(b"\r\n\r\n")[2])["message"]
     assert b"Traceback" not in received
     assert control.metrics()[0].invocations == 0
     assert caplog.records == []

@@ -328,7 +328,11 @@ def test_every_setting_has_a_variable() -> None:
         for field in msgspec.structs.fields(section.type)
     }
     settings = load_with(username="u", password="p", ca_file="c")
-    unset = {"IOT_BUTTON_FUNCTIONS_CLIENT_ID", "IOT_BUTTON_DASHBOARD_CLIENT_ID"}
+    unset = {
+        "IOT_BUTTON_FUNCTIONS_CLIENT_ID",
+        "IOT_BUTTON_FUNCTIONS_MANIFEST",
+        "IOT_BUTTON_DASHBOARD_CLIENT_ID",
+    }
     assert set(as_environment(settings)) == fields - unset | {"IOT_BUTTON_STATE_DIR"}
 
 

@@ -62,7 +62,8 @@ class Connection(BaseHTTPRequestHandler):
     """
 
     protocol_version = "HTTP/1.1"
-    error_message_format = '{"message": "%(message)s"}\n'
+    # The explanation alone: the message may quote what a stranger sent.
+    error_message_format = '{"message": "%(explain)s"}\n'
     error_content_type = "application/json"
 
     def __init__(

@@ -330,6 +330,7 @@ def test_every_setting_has_a_variable() -> None:
     settings = load_with(username="u", password="p", ca_file="c")
     unset = {
         "IOT_BUTTON_FUNCTIONS_CLIENT_ID",
+        "IOT_BUTTON_FUNCTIONS_EXACTLY_ONCE",
         "IOT_BUTTON_FUNCTIONS_MANIFEST",
         "IOT_BUTTON_DASHBOARD_CLIENT_ID",
     }

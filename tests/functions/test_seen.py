@@ -168,15 +168,17 @@ def test_a_window_can_be_made_smaller_and_larger_between_starts(path: Path) -> N
     assert set(known(path, range(20), size=100)) >= set(range(15, 20))
 
 
-def test_the_files_of_the_window_stay_small(path: Path) -> None:
+def test_the_files_stay_small(path: Path) -> None:
     with Seen(path, size=1000) as seen:
-        for n in range(100_000):
-            seen.done(key_of("f", "s", str(n)), "processed")
-            if n % 100 == 0:
-                seen.commit()
-    total = sum(file.stat().st_size for file in path.iterdir())
-    # The journal's mebibyte, and twice the window or what one journal holds of it.
-    assert total < 3_000_000
+        for n in range(10_000):
+            one = key_of("f", "s", str(n))
+            seen.send(one, 1, "t", bytes(5000))  # the journal begins anew every 200 events
+            seen.done(one, "processed")
+            seen.commit()
+    sizes = {file.name: file.stat().st_size for file in path.iterdir()}
+    assert sizes.pop("window-old") < 20_000  # 16 bytes an event
+    assert sizes.pop("window-new") < 20_000
+    assert [size < 1_100_000 for size in sizes.values()] == [True]
 
 
 def test_events_that_are_too_old_are_forgotten_a_few_at_a_time(path: Path) -> None:
@@ -303,6 +305,18 @@ def test_a_journal_cut_anywhere_keeps_the_commits_before(path: Path) -> None:
         with Seen(path) as seen:
             sent = [output.packet_id for output in seen.under_way()]
         assert sent == ([1, 2] if length == len(data) else [1])
+
+
+def test_a_damaged_frame_ends_the_journal_and_the_commits_before_it_count(path: Path) -> None:
+    with Seen(path) as seen:
+        for n in (1, 2):
+            seen.send(key(n), n, "t", b"payload")
+            seen.commit()
+    data = bytearray(journal(path).read_bytes())
+    data[-1] ^= 1
+    journal(path).write_bytes(data)
+    with Seen(path) as seen:
+        assert [output.packet_id for output in seen.under_way()] == [1]
 
 
 def test_a_journal_begun_and_cut_leaves_the_one_before_in_force(path: Path) -> None:

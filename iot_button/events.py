@@ -8,7 +8,6 @@ Names are snake_case here and camelCase on the wire.
 import enum
 import re
 import secrets
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +28,7 @@ SERIAL_NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _EVENT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _MILLIVOLTS = re.compile(r"([0-9]{1,6})mV")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_VARIANTS = "89ab"
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 
 
@@ -199,8 +199,11 @@ def utc_now() -> datetime:
 def new_event_id(moment: datetime) -> str:
     """Return a UUID version 7 of that moment (RFC 9562, section 5.7): it sorts by time."""
     milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)  # floats would round
-    value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | secrets.randbits(12) << 64
-    return str(uuid.UUID(int=value | 0b10 << 62 | secrets.randbits(62)))
+    time = f"{milliseconds & (1 << 48) - 1:012x}"
+    # By hand: `uuid.UUID` and its text take several times as long.
+    rest = secrets.token_hex(10)
+    variant = _VARIANTS[int(rest[3], 16) & 3]
+    return f"{time[:8]}-{time[8:]}-7{rest[:3]}-{variant}{rest[4:7]}-{rest[7:19]}"
 
 
 def _optional(text: str | None, read: Callable[[str], T]) -> T | None:

@@ -1,7 +1,8 @@
 """What crosses an MQTT connection, as frozen values, and how long a broker keeps our session."""
 
 import enum
-from dataclasses import dataclass
+
+import msgspec
 
 
 class Session(enum.Enum):
@@ -16,16 +17,14 @@ class Session(enum.Enum):
     KEPT = "kept"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """Which delivery a message was, for its acknowledgement: packet ids restart with a session."""
 
     connection_number: int
     packet_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message as it came. `duplicate` is MQTT's DUP flag: it may have come before."""
 
     topic: str

@@ -184,8 +184,8 @@ class Asynchronous:
             self.shared.outputs.publish_result(
                 topic,
                 result,
-                key=event.click and event.click.key(self.spec.name),
-                extra=self._extra(event),
+                key=None if event.click is None else event.click.key(self.spec.name),
+                extra=lambda: self._extra(event),
                 on_done=lambda: self._done(event, PROCESSED),
             )
 
@@ -304,12 +304,12 @@ class Asynchronous:
         if self._is_stopping or self.state is State.PAUSED:
             return
         if self.shared.outstanding() <= _MOST_OUTSTANDING:
-            due = self.shared.spool.due(self.queue, limit=_IN_HAND + 1)
-            self._is_behind = len(due) > _IN_HAND
-            for entry in due[:_IN_HAND]:
-                if entry.id not in self._entries:
-                    self._entries.add(entry.id)
-                    self._run_again(Event.from_bytes(entry.body, entry=entry.id))
+            room = _IN_HAND - len(self._entries)
+            due = self.shared.spool.due(self.queue, limit=room + 1, skip=self._entries)
+            self._is_behind = len(due) > room
+            for entry in due[:room]:
+                self._entries.add(entry.id)
+                self._run_again(Event.from_bytes(entry.body, entry=entry.id))
         self._wake_when_due()
 
     def _run_again(self, event: Event) -> None:

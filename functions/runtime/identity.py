@@ -3,11 +3,11 @@
 Brokers deliver at least once (MQTT QoS 1), so the same click can come again; it is known by its id.
 """
 
+import secrets
 import uuid
-from datetime import datetime
 from typing import Generic, TypeVar
 
-from iot_button.events import Click, encode_click, new_event_id
+from iot_button.events import Click, encode_click
 from iot_button.messages import Message
 
 K = TypeVar("K")
@@ -37,25 +37,36 @@ class Recent(Generic[K, V]):
             del self._entries[next(iter(self._entries))]
 
 
-class EventIdGiver:
-    """Gives an id to each click that has none: the same id to a redelivery of the same message.
+def new_request_id() -> str:
+    """Return a UUID version 4 (RFC 9562, section 5.4): what AWS's request ids are."""
+    rest = secrets.token_hex(16)
+    variant = "89ab"[int(rest[16], 16) & 3]
+    return f"{rest[:8]}-{rest[8:12]}-4{rest[13:16]}-{variant}{rest[17:20]}-{rest[20:]}"
 
-    A click that says when it was is named by what it says. Otherwise a message that comes again
-    says so (DUP flag), and has the packet id and the bytes that it had the first time (MQTT 3.1.1,
-    4.4). Two presses with equal bytes are two messages and get two ids.
+
+def id_of_content(click: Click) -> str:
+    """Return the id of a click that has none but says when it was: made of what it says."""
+    return str(uuid.uuid5(_NAMESPACE, encode_click(click).decode()))
+
+
+class Deliveries(Generic[V]):
+    """Knows a message that comes again: by its DUP flag, packet id and bytes (MQTT 3.1.1, 4.4).
+
+    Two presses with equal bytes are two messages.
     """
 
     def __init__(self, size: int = WINDOW) -> None:
-        self._given: Recent[tuple[int, str, bytes], str] = Recent(size)
+        self._known: Recent[int, tuple[str, bytes, V]] = Recent(size)
 
-    def event_id(self, click: Click, message: Message, moment: datetime) -> str:
-        """Return the click's own id, or the one that it gets."""
-        if click.event_id is not None:
-            return click.event_id
-        if click.clicked_at is not None:
-            return str(uuid.uuid5(_NAMESPACE, encode_click(click).decode()))
-        key = (message.delivery.packet_id, message.topic, message.payload)
-        known = self._given.get(key) if message.duplicate else None
-        event_id = known or new_event_id(moment)
-        self._given.put(key, event_id)
-        return event_id
+    def find(self, message: Message) -> V | None:
+        """Return what was kept for a message when it first came; None: it is new."""
+        if not message.duplicate:
+            return None
+        known = self._known.get(message.delivery.packet_id)
+        if known is None or known[:2] != (message.topic, message.payload):
+            return None
+        return known[2]
+
+    def keep(self, message: Message, value: V) -> None:
+        """Keep something for a message, in case it comes again."""
+        self._known.put(message.delivery.packet_id, (message.topic, message.payload, value))

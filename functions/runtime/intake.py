@@ -7,7 +7,6 @@ gets its receipt again.
 
 import functools
 import logging
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,12 +17,12 @@ import msgspec
 from functions.runtime import dead_letters
 from functions.runtime.asynchronous import DEAD_LETTER, HELD, PROCESSED, Asynchronous, Shared
 from functions.runtime.events import ClickId, Event
-from functions.runtime.identity import EventIdGiver, Recent
+from functions.runtime.identity import Deliveries, id_of_content, new_request_id
 from functions.runtime.rules import NO_MATCH, Rule, RuleMessage, RulePayloadError
 from functions.runtime.rules.filters import topic_matches
 from functions.runtime.seen import Key
 from iot_button.errors import NotAClickError
-from iot_button.events import Click, decode_click, utc_now
+from iot_button.events import decode_click, new_event_id, utc_now
 from iot_button.messages import Delivery, Message
 from iot_button.topics import Topics
 
@@ -96,8 +95,7 @@ class Intake:
         self._topics = topics
         self._shared = shared
         self._acknowledge = acknowledge
-        self._ids = EventIdGiver()
-        self._recent: Recent[str, _Pending] = Recent()
+        self._deliveries: Deliveries[_Pending] = Deliveries()
         self._under_way: dict[Key, list[Callback]] = {}
         self._matching: dict[str, tuple[Subscription, ...]] = {}
 
@@ -134,14 +132,17 @@ class Intake:
         self, message: Message, topic: str, subscriptions: Sequence[Subscription]
     ) -> None:
         click = decode_click(message.payload, serial_number=Topics.serial_number(topic))
-        event_id = self._ids.event_id(click, message, utc_now())
-        pending = self._pending_for(message, click, event_id)
+        is_known_again = click.event_id is not None or click.clicked_at is not None
+        pending = self._pending_for(message, is_known_again=is_known_again)
         if pending is None:
             return
+        if click.event_id is not None:
+            event_id = click.event_id
+        else:
+            event_id = id_of_content(click) if is_known_again else new_event_id(utc_now())
         fields = msgspec.json.decode(message.payload)
         fields |= click.as_event()
         fields["eventId"] = event_id
-        is_known_again = click.event_id is not None or click.clicked_at is not None
         for subscription in subscriptions:
             click_id = None
             if is_known_again:
@@ -154,15 +155,19 @@ class Intake:
             self._start(subscription, body, click_id, pending)
         pending.one_safe()
 
-    def _pending_for(self, message: Message, click: Click, event_id: str) -> _Pending | None:
-        """Return the bookkeeping of a message; None for one that has come before and was known."""
-        known = self._recent.get(event_id) if message.duplicate else None
-        if known is not None and click.event_id is None:
+    def _pending_for(self, message: Message, *, is_known_again: bool) -> _Pending | None:
+        """Return the bookkeeping of a message; None for one that came before and is known by that.
+
+        Where the event itself has an id to be known by, that is asked instead.
+        """
+        if is_known_again:
+            return _Pending(self._acknowledge, message.delivery)
+        known = self._deliveries.find(message)
+        if known is not None:
             known.join(message.delivery)
             return None
         pending = _Pending(self._acknowledge, message.delivery)
-        if click.event_id is None:
-            self._recent.put(event_id, pending)
+        self._deliveries.keep(message, pending)
         return pending
 
     def _is_repeat(self, subscription: Subscription, click: ClickId, pending: _Pending) -> bool:
@@ -198,8 +203,7 @@ class Intake:
             key = click.key(function.spec.name)
             self._under_way[key] = [pending.one_safe]
             on_safe = functools.partial(self._release, key)
-        request_id = str(uuid.uuid4())
-        function.take(Event(request_id, body, self._shared.clock(), click, on_safe))
+        function.take(Event(new_request_id(), body, self._shared.clock(), click, on_safe))
 
     def _release(self, key: Key) -> None:
         for one_safe in self._under_way.pop(key, ()):
@@ -223,7 +227,9 @@ class Intake:
             (subscription, self._body(subscription.rule, message, topic, None))
             for subscription in subscriptions
         ]
-        pending = _Pending(self._acknowledge, message.delivery)
+        pending = self._pending_for(message, is_known_again=False)
+        if pending is None:
+            return
         for subscription, body in bodies:
             self._start(subscription, body, None, pending)
         pending.one_safe()

@@ -80,14 +80,23 @@ class Outputs:
             self._stream.publish(self._topics.full(topic), payload, on_acknowledged=one_less)
 
     def publish_result(
-        self, topic: str, payload: bytes, *, key: Key | None, extra: bytes, on_done: Callback
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        key: Key | None,
+        extra: Callable[[], bytes],
+        on_done: Callback,
     ) -> None:
-        """Publish a result; exactly once where it has a key and the broker can."""
+        """Publish a result; exactly once where it has a key and the broker can.
+
+        `extra` gives what has to be kept beside it, to finish the event after a crash.
+        """
         if key is None or not self._exactly_once:
             self._stream.publish(self._topics.full(topic), payload, on_acknowledged=on_done)
             return
         packet_id = self._stream.next_packet_id()
-        self._seen.send(key, packet_id, topic, payload, extra)
+        self._seen.send(key, packet_id, topic, payload, extra())
         self._stream.publish_once(
             self._topics.full(topic),
             payload,

@@ -21,10 +21,11 @@ DEEPEST = 64
 """Events in one environment's hands at most, the running one included."""
 _AHEAD = 0.002
 """Seconds of work that an environment is given ahead."""
-_GROW_AFTER = 0.005
-"""Seconds that an event waits before another environment is started for it: a cold start costs
-some 40 ms of a core, in which a fast handler has done thousands of events."""
+_LOOK_AFTER = 0.005
 _STALLED_AFTER = 0.02
+_MUCH_WORK = 0.05
+"""Seconds of work that may wait before another environment is started for it: a cold start costs
+some 40 ms of a core, in which a fast handler has done thousands of events."""
 _IDLE_TIMEOUT = 600.0
 _NEWEST_WEIGHT = 0.1
 
@@ -164,31 +165,44 @@ class Pool:
 
     def _next_environment(self) -> Environment | None:
         """Return who should get the next event: one that idles, or one that soon will."""
-        usable = [e for e in self.environments if not e.is_stopping]
-        for environment in reversed(usable):
-            if environment.is_ready and not environment.runs:
+        stalled_before = time.monotonic() - _STALLED_AFTER
+        best: Environment | None = None
+        for environment in self.environments:
+            if environment.is_stopping:
+                continue
+            runs = len(environment.runs)
+            if not runs and environment.is_ready:
                 return environment
-        if not usable:
-            return self._grow() if len(self.environments) < self._limit else None
-        now = time.monotonic()
-        prompt = [e for e in usable if now - e.head_since < _STALLED_AFTER or not e.is_ready]
-        if not prompt:
-            return None
-        least = min(prompt, key=lambda e: len(e.runs))
-        if not least.is_ready:
-            return least if not least.runs else None
-        ahead = len(least.runs) * self._usual_duration
-        return least if len(least.runs) < DEEPEST and ahead < _AHEAD else None
+            if environment.is_ready and environment.head_since < stalled_before:
+                continue
+            if best is None or runs < len(best.runs):
+                best = environment
+        if best is None:
+            return None if self.environments else self._grow()
+        runs = len(best.runs)
+        if not best.is_ready:
+            return None if runs else best
+        return best if runs < DEEPEST and runs * self._usual_duration < _AHEAD else None
 
     def _grow_soon(self) -> None:
         if self._growth is None and len(self.environments) < self._limit:
-            self._growth = self._loop.call_later(_GROW_AFTER, self._grow_if_needed)
+            self._growth = self._loop.call_later(_LOOK_AFTER, self._grow_if_needed)
 
     def _grow_if_needed(self) -> None:
+        """Start another environment where what waits would take long with those there are."""
         self._growth = None
-        if self.waiting and not self._is_stopping and len(self.environments) < self._limit:
+        if not self.waiting or self._is_stopping or len(self.environments) >= self._limit:
+            return
+        now = time.monotonic()
+        usable = [e for e in self.environments if not e.is_stopping]
+        is_starting = any(not e.is_ready for e in usable)
+        prompt = sum(1 for e in usable if now - e.head_since < _STALLED_AFTER)
+        work = len(self.waiting) * self._usual_duration
+        if not is_starting and (not prompt or work / prompt > _MUCH_WORK):
             self._grow()
             self._dispatch()
+        else:
+            self._grow_soon()
 
     def _grow(self) -> Environment | None:
         environment = Environment(self._loop, self._plan, self)

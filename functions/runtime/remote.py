@@ -2,7 +2,6 @@
 
 import json
 import threading
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -19,6 +18,7 @@ from functions.runtime.control import (
     UnknownFunctionError,
 )
 from functions.runtime.events import Event
+from functions.runtime.identity import new_request_id
 from functions.runtime.member import Member
 from functions.runtime.runs import Ended, Run
 from functions.runtime.switches import Switch, Switches
@@ -77,7 +77,7 @@ class Remote:
         """Run a function and wait for its end."""
         member = self._member(name)
         header = b"" if client_context is None else _header({"clientContext": client_context})
-        request_id = str(uuid.uuid4())
+        request_id = new_request_id()
         answer: Future[Invocation] = Future()
 
         def run() -> None:
@@ -107,7 +107,7 @@ class Remote:
         member = self._member(name)
         on_disk: Future[None] = Future()
         queued = Event(
-            str(uuid.uuid4()), event, self._clock(), on_safe=lambda: on_disk.set_result(None)
+            new_request_id(), event, self._clock(), on_safe=lambda: on_disk.set_result(None)
         )
         self._ask(lambda: member.queue.take_durably(queued))
         self._result(on_disk, _ANSWER_TIMEOUT)

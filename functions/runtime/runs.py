@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+
+class Ended(msgspec.Struct, frozen=True, gc=False):
     """How a run ended. Durations are seconds, memory is in MiB.
 
     `payload`: the result, or Lambda's error response, as JSON. `init_duration`: of the cold start,

@@ -109,7 +109,11 @@ class Seen:
         return len(self._window)
 
     def outcome(self, key: Key) -> str | None:
-        """Return what became of an event: `processed` or `deadletter`; None: not known as done."""
+        """Return what became of an event; None: not known.
+
+        `processed` and `deadletter` are final; `held`: it lies in the spool and will come to its
+        end; `skipped`: its function's rule did not want it.
+        """
         return OUTCOMES[self._window.outcome(key)] or None
 
     def under_way(self) -> list[Output]:
@@ -134,7 +138,7 @@ class Seen:
         """Note that an event is done, its output's handshake finished or acknowledged.
 
         Raises:
-            ValueError: for any outcome but `processed` and `deadletter`.
+            ValueError: for any outcome that is none of ours.
         """
         if outcome not in _OUTCOME_NUMBERS:
             raise ValueError(f"no outcome: {outcome!r}")

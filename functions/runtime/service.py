@@ -15,6 +15,7 @@ from functions.runtime.asynchronous import Shared
 from functions.runtime.events import ClickId, Event
 from functions.runtime.heartbeat import Heartbeat
 from functions.runtime.http.deployment import Deployment
+from functions.runtime.http.route_table import check_routes
 from functions.runtime.http.server import HttpSide, listen
 from functions.runtime.intake import Intake, Subscription
 from functions.runtime.manifest import Manifest
@@ -81,7 +82,7 @@ class Service:
         self._spool = self._files.enter_context(Spool(folder / "spool.db", clock=self._clock))
         self._seen = self._files.enter_context(
             Seen(
-                folder / "seen.db",
+                folder / "seen",
                 size=settings.window_size,
                 age=settings.window_days * 86_400,
                 clock=self._clock,
@@ -157,6 +158,7 @@ class Service:
                 switch=self._switches.of(spec.name),
                 idle_timeout=self.settings.functions.idle_timeout,
             )
+        check_routes(self.manifest.functions)
         self._rules = [
             Subscription(compile_rule(rule.sql), member.queue, number)
             for member in self._members.values()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from iot_button.files import StorageError, open_private, set_aside
 
-OUTCOMES = ("", "processed", "deadletter")
+OUTCOMES = ("", "processed", "deadletter", "held", "skipped")
 """What can become of an event, by its number on disk; 0 is forgotten."""
 
 _RECORD = struct.Struct("<QIHH")

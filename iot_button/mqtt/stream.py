@@ -211,10 +211,10 @@ class Stream:
         self._is_closing = True
         if self._timer is not None:
             self._timer.cancel()
-        if self._wire is not None:
-            self._client.disconnect()
-            # paho has said DISCONNECT into the wire; closing the wire sends it.
-            self._wire.close()
+        wire = self._wire
+        if wire is not None:
+            self._client.disconnect()  # DISCONNECT goes into the wire; closing the wire sends it
+            wire.close()
 
     # Connecting, on a thread of its own and then on the loop's.
 
@@ -377,11 +377,14 @@ class Stream:
     def _take_packets(self, wire: Wire, data: bytes) -> None:
         """Handle every whole packet, and keep what is left for the next read."""
         position, end, self._needed = 0, len(data), 0
-        while position < end:
-            body = packets.frame_at(data, position)
-            if body is None:
+        while end - position >= 2:
+            start, length = position + 2, data[position + 1]
+            if length < 128:  # most packets: 1 byte of length
+                stop = start + length
+            elif (body := packets.frame_at(data, position)) is not None:
+                start, stop = body
+            else:
                 break
-            start, stop = body
             if stop > end:
                 self._needed = stop - position
                 break

@@ -5,6 +5,7 @@ import itertools
 import json
 import signal
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -171,10 +172,13 @@ def test_no_broker_is_one_error_that_says_what_to_do(start: Start) -> None:
 
 
 @pytest.mark.usefixtures("functions")
-def test_the_broker_of_others_with_a_topic_prefix(broker: Program, start: Start) -> None:
+def test_the_broker_of_others_with_a_topic_prefix(
+    broker: Program, start: Start, tmp_path: Path
+) -> None:
     start(
         "functions",
         *broker_option(broker),
+        *("--state-dir", str(tmp_path / "office")),
         IOT_BUTTON_TOPICS_PREFIX="home/office",
         IOT_BUTTON_FUNCTIONS_CLIENT_ID="office",
     ).wait_for("^ready functions input=home/office/iotbutton/")

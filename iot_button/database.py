@@ -125,6 +125,11 @@ class Database:
         except sqlite3.Error as error:
             raise self._undone(error) from error
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is something to commit, or a failure that `commit` has to tell."""
+        return self._is_changed or self._failure is not None
+
     def commit(self) -> None:
         """Return when all changes are on the disk; at once where there are none.
 

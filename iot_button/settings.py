@@ -129,11 +129,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.functions.client_id or self.client_id_of("functions")
 
     @property
-    def is_exactly_once(self) -> bool:
-        """Whether results are published at QoS 2, with our side of it on disk."""
-        if self.functions.exactly_once is not None:
-            return self.functions.exactly_once
-        return self.broker.use != "amqtt"
+    def handshakes(self) -> int:
+        """How many results may be on their way exactly once (QoS 2) at a time; 0: none may.
+
+        amqtt forgets what that needs. mosquitto 2.0.11 drops what goes beyond its
+        max_inflight_messages, which is 20 in ours; of another's we know nothing, but that 1 works.
+        """
+        exactly_once = self.functions.exactly_once
+        if exactly_once is None:
+            exactly_once = self.broker.use != "amqtt"
+        if not exactly_once:
+            return 0
+        return 16 if self.broker.use == "mosquitto" else 1
 
     @property
     def dashboard_client_id(self) -> str:

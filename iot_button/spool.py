@@ -190,6 +190,11 @@ class Spool:
         self._counts[number] -= gone
         return gone
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is something to commit."""
+        return self._database.is_changed
+
     def commit(self) -> None:
         """Return when everything since the last commit is on the disk; at once if nothing is new.
 

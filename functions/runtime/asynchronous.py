@@ -6,6 +6,7 @@ while it waits for a retry, for a free slot, or for `resume`. It leaves with its
 acknowledged by the broker, or as a dead letter that is.
 """
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -176,20 +177,39 @@ class Asynchronous:
             record = self._record(event, Condition.SUCCESS, result)
             records.append((self.spec.on_success, record))
 
-        def publish_result() -> None:
-            topic = self.spec.publish_result_to
-            if topic is None or result == b"null":
-                self._done(event, PROCESSED)
-                return
-            self.shared.outputs.publish_result(
-                topic,
-                result,
-                key=None if event.click is None else event.click.key(self.spec.name),
-                extra=lambda: self._extra(event),
-                on_done=lambda: self._done(event, PROCESSED),
-            )
+        topic = self.spec.publish_result_to
+        if topic is None or result == b"null":
+            self.shared.outputs.publish(records, lambda: self._done(event, PROCESSED))
+        else:
+            self._publish(event, records, last=(topic, result), outcome=PROCESSED)
 
-        self.shared.outputs.publish(records, publish_result)
+    def _publish(
+        self,
+        event: Event,
+        outputs: list[tuple[str, bytes]],
+        *,
+        last: tuple[str, bytes],
+        outcome: str,
+    ) -> None:
+        """Publish what an event leads to, the last of it exactly once if it is a click with an id.
+
+        Until that one has begun, a crash runs the event again; from then on it is only finished.
+        """
+
+        def on_done() -> None:
+            if outcome == DEAD_LETTER:
+                self.keep_dead_letter(last[1], event)
+            self._done(event, outcome)
+
+        self.shared.outputs.publish(
+            outputs,
+            lambda: self.shared.outputs.publish_last(
+                *last,
+                key=None if event.click is None else event.click.key(self.spec.name),
+                extra=lambda: self._extra(event, outcome),
+                on_done=on_done,
+            ),
+        )
 
     def _failed(self, event: Event, response: bytes) -> None:
         decision = after_failure(
@@ -207,18 +227,14 @@ class Asynchronous:
     def _give_up(self, event: Event, condition: Condition, response: bytes | None) -> None:
         self.metrics.async_events_dropped += 1
         record = self._record(event, condition, response)
-        outputs = [(f"deadletter/{self.spec.name}", record)]
+        outputs = []
         if self.spec.on_failure is not None:
             outputs.append((self.spec.on_failure, record))
         if self.spec.dead_letter_topic is not None:
             outputs.append((self.spec.dead_letter_topic, event.body))
-
-        def on_done() -> None:
-            self.keep_dead_letter(record, event)
-            self._done(event, DEAD_LETTER)
-
         self._in_hand[event.request_id] = event
-        self.shared.outputs.publish(outputs, on_done)
+        last = (f"deadletter/{self.spec.name}", record)
+        self._publish(event, outputs, last=last, outcome=DEAD_LETTER)
 
     def _record(self, event: Event, condition: Condition, response: bytes | None) -> bytes:
         return dead_letters.of_invocation(
@@ -251,16 +267,23 @@ class Asynchronous:
 
     # On disk.
 
-    def _extra(self, event: Event) -> bytes:
+    def _extra(self, event: Event, outcome: str) -> bytes:
         """Return what is needed to finish the event in another process."""
-        slim = Event(event.request_id, b"", event.received, event.click)
+        slim = Event(event.request_id, b"", event.received, event.click, attempts=event.attempts)
         entry = b"" if event.entry is None else str(event.entry).encode()
-        return self.spec.name.encode() + b"\n" + entry + b"\n" + slim.to_bytes()
+        return b"\n".join((self.spec.name.encode(), outcome.encode(), entry, slim.to_bytes()))
 
-    def finish_resumed(self, entry: int | None, event: Event) -> None:
-        """Let go of an event whose result was under way when the process before us died."""
+    def expect_resumed(self, entry: int) -> None:
+        """Leave an entry of the spool alone: its event has been run, its output is under way."""
+        self._entries.add(entry)
+
+    def finish_resumed(self, outcome: str, entry: int | None, event: Event, output: bytes) -> None:
+        """Let go of an event whose last output was under way when the process before us died."""
         event.entry = entry
-        self._done(event, PROCESSED)
+        if outcome == DEAD_LETTER:
+            event.body = json.dumps(json.loads(output)["requestPayload"]).encode()
+            self.keep_dead_letter(output, event)
+        self._done(event, outcome)
 
     def _store(self, event: Event, *, due: float = 0.0) -> None:
         """Put an event on disk; its source may forget it once it is there."""
@@ -313,12 +336,20 @@ class Asynchronous:
         self._wake_when_due()
 
     def _run_again(self, event: Event) -> None:
-        if self.state is State.KILLED:
+        outcome = self._outcome(event)
+        if outcome in (PROCESSED, DEAD_LETTER):  # only its removal was lost in a crash
+            self._done(event, outcome)
+        elif self.state is State.KILLED:
             self._give_up(event, Condition.ZERO_CONCURRENCY, None)
         elif is_too_old(self.spec, received=event.received, now=self.shared.clock()):
             self._give_up(event, Condition.EVENT_AGE_EXCEEDED, None)
         else:
             self._run(event)
+
+    def _outcome(self, event: Event) -> str | None:
+        if event.click is None:
+            return None
+        return self.shared.seen.outcome(event.click.key(self.spec.name))
 
     def _wake_when_due(self) -> None:
         """Look at the disk again when the next retry is due; what is due is in hand by then."""

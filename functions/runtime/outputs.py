@@ -1,12 +1,13 @@
 """What a function's events lead to on MQTT: results, records, receipts.
 
-An output is done when the broker has acknowledged it. The result for a click that has an id of its
-own is published exactly once, also by a runtime that is killed in between: at QoS 2, with the
+An output is done when the broker has acknowledged it. The last output of a click that has an id of
+its own is published exactly once, also by a runtime that is killed in between: at QoS 2, with the
 sender's state on disk before each step (`seen`). Subscribers see their own QoS, as always.
 """
 
 import json
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from functions.runtime.events import ClickId
@@ -27,7 +28,8 @@ class Outputs:
     """Publishes for all functions. Nothing leaves before the end of the turn.
 
     Args:
-        exactly_once: whether the broker can be trusted with QoS 2 and our session.
+        handshakes: how many exactly-once publications may be under way at once; 0: the broker
+            cannot be trusted with QoS 2 and our session, so that everything is at QoS 1.
         on_resumed: gets the function's extra data of an output that a runtime before us had begun,
             when it is done.
     """
@@ -38,17 +40,24 @@ class Outputs:
         seen: Seen,
         topics: Topics,
         *,
-        exactly_once: bool,
+        handshakes: int,
         on_resumed: Callable[[Output], None],
     ) -> None:
         self._stream = stream
         self._seen = seen
         self._topics = topics
-        self._exactly_once = exactly_once
+        self._handshakes = handshakes
+        self._under_way = 0
+        self._waiting: deque[Callback] = deque()
         self._on_resumed = on_resumed
 
-    def resume(self) -> list[Key]:
-        """Carry on with what was under way when the runtime before us died; return its keys."""
+    @property
+    def outstanding(self) -> int:
+        """How many outputs the broker has not acknowledged yet."""
+        return self._stream.outstanding + len(self._waiting)
+
+    def resume(self) -> list[Output]:
+        """Carry on with what was under way when the runtime before us died; return it."""
         outputs = self._seen.under_way()
         for output in outputs:
             self._stream.resume(
@@ -61,7 +70,7 @@ class Outputs:
             )
         if outputs:
             log.info("carrying on with %d outputs of the run before", len(outputs))
-        return [output.key for output in outputs]
+        return outputs
 
     def publish(self, outputs: Sequence[tuple[str, bytes]], on_done: Callback) -> None:
         """Publish at QoS 1; `on_done` is called when the broker has acknowledged all."""
@@ -79,7 +88,7 @@ class Outputs:
         for topic, payload in outputs:
             self._stream.publish(self._topics.full(topic), payload, on_acknowledged=one_less)
 
-    def publish_result(
+    def publish_last(
         self,
         topic: str,
         payload: bytes,
@@ -88,21 +97,38 @@ class Outputs:
         extra: Callable[[], bytes],
         on_done: Callback,
     ) -> None:
-        """Publish a result; exactly once where it has a key and the broker can.
+        """Publish the last output of an event; exactly once where it has a key and the broker can.
 
         `extra` gives what has to be kept beside it, to finish the event after a crash.
         """
-        if key is None or not self._exactly_once:
+        if key is None or not self._handshakes:
             self._stream.publish(self._topics.full(topic), payload, on_acknowledged=on_done)
             return
+        self._waiting.append(lambda: self._begin_handshake(topic, payload, key, extra(), on_done))
+        self._begin_handshakes()
+
+    def _begin_handshakes(self) -> None:
+        while self._waiting and self._under_way < self._handshakes:
+            self._under_way += 1
+            self._waiting.popleft()()
+
+    def _begin_handshake(
+        self, topic: str, payload: bytes, key: Key, extra: bytes, on_done: Callback
+    ) -> None:
         packet_id = self._stream.next_packet_id()
-        self._seen.send(key, packet_id, topic, payload, extra())
+        self._seen.send(key, packet_id, topic, payload, extra)
+
+        def on_acknowledged() -> None:
+            self._under_way -= 1
+            on_done()
+            self._begin_handshakes()
+
         self._stream.publish_once(
             self._topics.full(topic),
             payload,
             packet_id=packet_id,
             on_received=lambda: self._seen.release(key),
-            on_acknowledged=on_done,
+            on_acknowledged=on_acknowledged,
         )
 
     def send_receipt(self, click: ClickId, outcome: str) -> None:

@@ -134,7 +134,7 @@ class Service:
             self._stream,
             self._seen,
             self.topics,
-            exactly_once=self.settings.is_exactly_once,
+            handshakes=self.settings.handshakes,
             on_resumed=self._on_resumed,
         )
         shared = Shared(
@@ -143,7 +143,7 @@ class Service:
             seen=self._seen,
             outputs=self._outputs,
             settled=self._settled,
-            outstanding=lambda: self._stream.outstanding,
+            outstanding=lambda: self._outputs.outstanding,
             clock=self._clock,
             when_on_disk=self._when_on_disk,
             delays=self.settings.functions.retry_delays,
@@ -177,11 +177,21 @@ class Service:
         self._heartbeat = Heartbeat(self.loop, self._stream, self.topics.heartbeat(client_id))
         for topic_filter in (*self.filters, self._heartbeat.topic):
             self._stream.subscribe(topic_filter)
-        self._intake.resume(self._outputs.resume())
+        self._resume()
         self.loop.at_end_of_turn(self._end_of_turn)
         self.loop.watch(self._http.fileno(), READ, self._start_http)
         self._patience = self.loop.call_later(CONNECT_TIMEOUT, self._no_broker)
         self._stream.open()
+
+    def _resume(self) -> None:
+        """Carry on with the outputs that were under way when the runtime before us died."""
+        outputs = self._outputs.resume()
+        self._intake.resume(output.key for output in outputs)
+        for output in outputs:
+            name, _outcome, entry, _event = output.extra.split(b"\n", 3)
+            member = self._members.get(name.decode())
+            if member is not None and entry:
+                member.queue.expect_resumed(int(entry))
 
     def _start_http(self) -> None:
         self.loop.unwatch(self._http.fileno())
@@ -228,12 +238,14 @@ class Service:
             self._on_ready()
 
     def _on_resumed(self, output: Output) -> None:
-        name, entry, event = output.extra.split(b"\n", 2)
+        name, outcome, entry, event = output.extra.split(b"\n", 3)
         member = self._members.get(name.decode())
         if member is None:  # it is in the manifest no more
-            self._seen.done(output.key, "processed")
+            self._seen.done(output.key, outcome.decode())
             return
-        member.queue.finish_resumed(int(entry) if entry else None, Event.from_bytes(event))
+        member.queue.finish_resumed(
+            outcome.decode(), int(entry) if entry else None, Event.from_bytes(event), output.payload
+        )
 
     def _say_status(self) -> None:
         """Publish each function's status, where it has changed."""
@@ -259,17 +271,19 @@ class Service:
         self._stream.flush()
 
     def _commit_spool(self) -> None:
+        """Commit what was changed, but not more often than an fsync is worth."""
+        if not self._spool.is_changed:
+            return
         now = time.monotonic()
-        if self._on_disk and now - self._committed_at < _COMMIT_EVERY and not self._is_stopping:
+        if now - self._committed_at < _COMMIT_EVERY and not self._is_stopping:
             if self._commit_timer is None:
                 self._commit_timer = self.loop.call_later(_COMMIT_EVERY, self._commit_due)
             return
         self._spool.commit()
-        if self._on_disk:
-            self._committed_at = now
-            callbacks, self._on_disk = self._on_disk, []
-            for callback in callbacks:
-                callback()
+        self._committed_at = time.monotonic()
+        callbacks, self._on_disk = self._on_disk, []
+        for callback in callbacks:
+            callback()
 
     def _commit_due(self) -> None:
         self._commit_timer = None
@@ -290,7 +304,7 @@ class Service:
 
     def _stop_when_done(self) -> None:
         running = sum(member.pool.running for member in self._members.values())
-        is_done = running == 0 and (self._stream.outstanding == 0 or not self._stream.is_ready)
+        is_done = running == 0 and (self._outputs.outstanding == 0 or not self._stream.is_ready)
         if is_done or time.monotonic() >= self._stop_by:
             if running:
                 log.warning("%d events were still running; they will be run again", running)

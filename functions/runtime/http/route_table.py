@@ -26,7 +26,7 @@ RESERVED: Final = {
 """First segments of paths that are the runtime's own, and whose they are."""
 
 _SEGMENT = re.compile(r"\{([A-Za-z0-9_.:-]+)(\+?)\}|[^{}]*")
-_LITERAL, _VARIABLE, _GREEDY = range(3)
+_LITERAL, _VARIABLE, _GREEDY, _DEFAULT = range(4)
 
 
 class RouteError(IotButtonError):
@@ -122,6 +122,8 @@ def _checked(
 
 
 def _parsed(route: HttpRoute) -> tuple[_Segment, ...]:
+    if route.path == "$default":  # an HTTP API's route for what no other takes
+        return (_Segment(_DEFAULT, ""),)
     segments = tuple(
         _segment(route, text) for text in route.path.strip().removeprefix("/").split("/")
     )
@@ -157,6 +159,8 @@ def _refuse_reserved(route: HttpRoute, first: _Segment) -> None:
 
 
 def _fit(template: tuple[_Segment, ...], wanted: list[str]) -> dict[str, str] | None:
+    if template[0].kind == _DEFAULT:
+        return {}
     is_greedy = template[-1].kind == _GREEDY
     if len(wanted) < len(template) or (len(wanted) > len(template) and not is_greedy):
         return None

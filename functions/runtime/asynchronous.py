@@ -290,13 +290,17 @@ class Asynchronous:
         self._in_hand.pop(event.request_id, None)
         if event.entry is None:
             event.entry = self.shared.spool.put(self.queue, event.to_bytes(), due=due)
-            if event.click is not None:
-                self.shared.seen.done(event.click.key(self.spec.name), HELD)
-            self.shared.when_on_disk(event.safe)
+            self.shared.when_on_disk(lambda: self._is_on_disk(event))
         else:
             self.shared.spool.postpone(event.entry, due=due, body=event.to_bytes())
             self._entries.discard(event.entry)
         self._look_at_disk_soon()
+
+    def _is_on_disk(self, event: Event) -> None:
+        """Let the source forget an event, and know its repeats, unless it is done already."""
+        if event.click is not None and self._outcome(event) is None:
+            self.shared.seen.done(event.click.key(self.spec.name), HELD)
+        event.safe()
 
     def _look_at_disk_soon(self) -> None:
         """Refill once, however many were stored in this turn."""

@@ -145,9 +145,16 @@ class _Presser:
             answer = decode_processed_click(message.payload)
         except NotAClickError:
             return
-        if answer.event_id == self._click.event_id:
+        if self._is_of_our_click(answer):
             self.answer = answer
             self.processed.set()
+
+    def _is_of_our_click(self, answer: ProcessedClick) -> bool:
+        """Know it by its id; a function that does not pass that on leaves the rest to go by."""
+        if answer.event_id is not None:
+            return answer.event_id == self._click.event_id
+        ours = self._click.serial_number, self._click.click_type
+        return (answer.serial_number, answer.click_type) == ours
 
     def _failure(self, timeout: float) -> IotButtonError:
         if not self.acknowledged.is_set():

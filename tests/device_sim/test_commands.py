@@ -55,6 +55,21 @@ def test_press_without_waiting_prints_the_click_itself(amqtt: Program, start: St
     pressed.wait_for("^acknowledged by mqtt://")
 
 
+def test_press_knows_its_click_also_where_the_function_does_not_pass_the_id_on(
+    amqtt: Program, start: Start
+) -> None:
+    answer = {"serialNumber": "BUTTON-1", "clickType": "SINGLE"}
+    others = {"serialNumber": "ANOTHER"}, {"clickType": "LONG"}, {"eventId": "another"}
+    with Listener(amqtt.port("mqtt"), "iotbutton/+") as listener:
+        pressed = start("press", "--broker", amqtt.address("mqtt"))
+        listener.next()
+        for other in others:
+            listener.publish("iotprocessed", json.dumps(answer | other))
+        listener.publish("iotprocessed", json.dumps(answer | {"title": "mine"}))
+        assert pressed.end() == 0
+    assert json.loads(pressed.printed[0])["title"] == "mine"
+
+
 def test_press_without_a_function_says_what_is_missing(amqtt: Program, start: Start) -> None:
     pressed = press(start, amqtt, "--timeout", "0.3")
     assert pressed.process.returncode == 1

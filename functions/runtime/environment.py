@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,7 +30,9 @@ BOOTSTRAP = Path(__file__).parent / "inside" / "bootstrap.py"
 _EVENT = struct.Struct("<cIH36s")
 _LENGTH = struct.Struct("<I")
 _FRAME = struct.Struct("<BIII")
-_OK, _FAILED, _READY, _INIT_FAILED = range(4)
+_OK, _FAILED, _READY, _INIT_FAILED, _GIVEN_BACK = range(5)
+_PACK_HEAD = struct.Struct("<cH")
+_GIVE_BACK = signal.SIGUSR2
 _LARGEST_DATAGRAM = 65_536
 _CHUNK = 65_536
 _MOST_LOG_AT_ONCE = 16
@@ -47,6 +49,9 @@ class Owner(Protocol):
 
     def on_gone(self, environment: "Environment", unstarted: list[Run]) -> None:
         """Hear that its process has ended; these runs were not begun."""
+
+    def on_returned(self, environment: "Environment", unstarted: list[Run]) -> None:
+        """Hear of runs that it had taken and not begun, and has given back."""
 
     def on_output(self, _environment: "Environment", request_id: str, text: bytes) -> None:
         """Hear what its handler has written."""
@@ -122,34 +127,44 @@ class Environment:
         self.head_since = time.monotonic()
         self._timer = self._loop.call_later(_INIT_TIMEOUT, self._init_takes_too_long)
 
-    def hand_over(self, run: Run) -> bool:
-        """Give it an event; False when its socket is full."""
-        self._sequence += 1
-        kind, payload = b"E", run.event
-        room = _LARGEST_DATAGRAM - _EVENT.size - len(run.header)
-        if len(payload) > room:
-            kind, payload = b"F", self._to_file(run)
-        head = _EVENT.pack(kind, self._sequence, len(run.header), run.request_id.encode())
+    def hand_over(self, runs: Sequence[Run]) -> int:
+        """Give it events; return how many of them it got: fewer when they are large, or many."""
+        datagrams: list[bytes] = []
+        size = _PACK_HEAD.size
+        for run in runs:
+            datagram = self._datagram(run)
+            size += _LENGTH.size + len(datagram)
+            if datagrams and size > _LARGEST_DATAGRAM:
+                self._drop_file(run)
+                break
+            datagrams.append(datagram)
         try:
-            self._events.send(head + run.header + payload)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return False  # it has ended; the news is on its way
+            self._events.send(datagrams[0] if len(datagrams) == 1 else _packed(datagrams))
+        except OSError:  # its socket is full; or it has ended, and the news is on its way
+            for run in runs:
+                self._drop_file(run)
+            return 0
         if not self.runs and self.is_ready:
             self._begin_head()
-        self.runs.append(run)
-        return True
+        self.runs.extend(runs[: len(datagrams)])
+        return len(datagrams)
 
     def take_back(self) -> list[Run]:
-        """Take back the events that it has not begun, in order."""
+        """Take back the events that it has not taken yet, in order.
+
+        What it has taken and not begun, of a pack, is asked for: see `Owner.on_returned`.
+        """
         count = 0
         with contextlib.suppress(BlockingIOError, OSError):
-            while kind := self._theirs.recv(1, socket.MSG_DONTWAIT):
-                count += kind != b"X"
+            while head := self._theirs.recv(_PACK_HEAD.size, socket.MSG_DONTWAIT):
+                is_pack = head[:1] == b"P"
+                count += _PACK_HEAD.unpack(head)[1] if is_pack else head[:1] != b"X"
         taken = [self.runs.pop() for _ in range(min(count, len(self.runs)))]
         for run in taken:
             self._drop_file(run)
+        if len(self.runs) > 1 and self.is_ready and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(_GIVE_BACK)
         return taken[::-1]
 
     def stop(self) -> None:
@@ -258,13 +273,17 @@ class Environment:
         self._owner.on_progress(self)
 
     def _take_frame(self, start: int, stop: int) -> None:
-        kind, _sequence, microseconds, kibibytes = _FRAME.unpack_from(self._rest, start)
+        kind, sequence, microseconds, kibibytes = _FRAME.unpack_from(self._rest, start)
         self.max_memory = kibibytes // 1024
         duration = microseconds / 1e6
         if kind in (_OK, _FAILED):
             payload = bytes(self._rest[start + _FRAME.size : stop])
             init_duration, self.init_duration = self.init_duration, None
             self._end(Ended(kind == _FAILED, payload, duration, self.max_memory, init_duration))
+            return
+        if kind == _GIVEN_BACK:
+            count = int.from_bytes(self._rest[start + _FRAME.size : stop], "little")
+            self._take_given_back(sequence, count)
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -280,6 +299,13 @@ class Environment:
             # As on AWS, the event that met the broken handler fails with the reason.
             payload = bytes(self._rest[start + _FRAME.size : stop])
             self._end(Ended(True, payload, 0.0, self.max_memory, duration))
+
+    def _take_given_back(self, first: int, count: int) -> None:
+        given_back = [run for run in self.runs if first <= run.sequence < first + count]
+        for run in given_back:
+            self.runs.remove(run)
+            self._drop_file(run)
+        self._owner.on_returned(self, given_back)
 
     def _end(self, ended: Ended) -> None:
         run = self.runs.popleft()
@@ -358,6 +384,15 @@ class Environment:
         self._events.close()
         self._theirs.close()
 
+    def _datagram(self, run: Run) -> bytes:
+        self._sequence += 1
+        run.sequence = self._sequence
+        kind, payload = b"E", run.event
+        if len(payload) > _LARGEST_DATAGRAM - _EVENT.size - len(run.header):
+            kind, payload = b"F", self._to_file(run)
+        head = _EVENT.pack(kind, run.sequence, len(run.header), run.request_id.encode())
+        return head + run.header + payload
+
     def _to_file(self, run: Run) -> bytes:
         fd, name = tempfile.mkstemp(prefix="iot-button-event-")
         with os.fdopen(fd, "wb") as file:
@@ -368,3 +403,10 @@ class Environment:
     def _drop_file(self, run: Run) -> None:
         if self._files and (path := self._files.pop(run.request_id, None)) is not None:
             path.unlink(missing_ok=True)
+
+
+def _packed(datagrams: Sequence[bytes]) -> bytes:
+    parts = [_PACK_HEAD.pack(b"P", len(datagrams))]
+    for datagram in datagrams:
+        parts += (_LENGTH.pack(len(datagram)), datagram)
+    return b"".join(parts)

@@ -9,6 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Protocol
 
 from functions.runtime.environment import Environment, Plan
@@ -65,6 +66,7 @@ class Pool:
         self._plan = plan
         self._observer = observer
         self._limit = limit
+        loop.at_end_of_turn(self.dispatch)
         self._idle_timeout = idle_timeout
         self._on_room = on_room
         self._usual_duration = 0.0
@@ -76,7 +78,6 @@ class Pool:
     def run(self, run: Run) -> None:
         """Take an event; it runs when its turn comes."""
         self.waiting.append(run)
-        self._dispatch()
 
     def warm_up(self) -> None:
         """Start the first environment before there is an event."""
@@ -88,7 +89,6 @@ class Pool:
         self._limit = limit
         for environment in self._idle()[: max(0, len(self.environments) - limit)]:
             environment.stop()
-        self._dispatch()
 
     @property
     def limit(self) -> int:
@@ -128,14 +128,15 @@ class Pool:
             not environment.runs and len(self.environments) > max(self._limit, 0)
         ):
             environment.stop()
-        self._dispatch()
         if not self.waiting:
             self._on_room()
             self._reap_later()
 
     def on_ended(self, _environment: Environment, run: Run, ended: Ended) -> None:
         """Pass on how a run ended."""
-        self._usual_duration += (ended.duration - self._usual_duration) * _NEWEST_WEIGHT
+        # Capped: one event that hangs says nothing of the others.
+        duration = min(ended.duration, _STALLED_AFTER)
+        self._usual_duration += (duration - self._usual_duration) * _NEWEST_WEIGHT
         self._observer.on_ended(run, ended)
         run.on_ended(ended)
 
@@ -147,24 +148,31 @@ class Pool:
         """Run elsewhere what it had not begun."""
         self.environments.remove(environment)
         self._put_back(unstarted)
-        self._dispatch()
+
+    def on_returned(self, _environment: Environment, unstarted: list[Run]) -> None:
+        """Run elsewhere what waited behind an event that takes long."""
+        self._put_back(unstarted)
 
     # Who gets what.
 
-    def _dispatch(self) -> None:
+    def dispatch(self) -> None:
+        """Hand out what waits. Once at the end of a turn, so that events go several at a time."""
         while self.waiting and not self._is_stopping:
             environment = self._next_environment()
             if environment is None:
                 self._grow_soon()
                 return
-            if not environment.hand_over(self.waiting[0]):
+            room = self._room(environment)
+            taken = environment.hand_over([*islice(self.waiting, room)])
+            if not taken:
                 return
-            self.waiting.popleft()
+            for _ in range(taken):
+                self.waiting.popleft()
             if len(environment.runs) > 1 and self._watchdog is None:
                 self._watchdog = self._loop.call_later(_STALLED_AFTER, self._take_back_stalled)
 
     def _next_environment(self) -> Environment | None:
-        """Return who should get the next event: one that idles, or one that soon will."""
+        """Return who should get the next events: one that idles, or one that soon will."""
         stalled_before = time.monotonic() - _STALLED_AFTER
         best: Environment | None = None
         for environment in self.environments:
@@ -179,10 +187,15 @@ class Pool:
                 best = environment
         if best is None:
             return None if self.environments else self._grow()
-        runs = len(best.runs)
-        if not best.is_ready:
-            return None if runs else best
-        return best if runs < DEEPEST and runs * self._usual_duration < _AHEAD else None
+        return best if self._room(best) > 0 else None
+
+    def _room(self, environment: Environment) -> int:
+        """Return how many events an environment may be given ahead of time."""
+        runs = len(environment.runs)
+        if not environment.is_ready or not self._usual_duration:
+            return 1 - runs
+        ahead = int(_AHEAD / self._usual_duration)
+        return max(min(DEEPEST, ahead) - runs, 0 if runs else 1)
 
     def _grow_soon(self) -> None:
         if self._growth is None and len(self.environments) < self._limit:
@@ -200,7 +213,6 @@ class Pool:
         work = len(self.waiting) * self._usual_duration
         if not is_starting and (not prompt or work / prompt > _MUCH_WORK):
             self._grow()
-            self._dispatch()
         else:
             self._grow_soon()
 
@@ -237,7 +249,6 @@ class Pool:
                     is_any_deep = True
         if is_any_deep:
             self._watchdog = self._loop.call_later(_STALLED_AFTER, self._take_back_stalled)
-        self._dispatch()
 
     def _put_back(self, runs: Iterable[Run]) -> None:
         self.waiting.extendleft(reversed(list(runs)))

@@ -26,14 +26,14 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
 class Run:
     """An event for a function. `header`: client context and the like, as JSON, or empty.
 
-    `on_started` is called when it is handed to an environment, `on_ended` once, at its end.
+    `on_ended` is called once, at its end. `sequence`: its number in the environment that has it.
     """
 
     request_id: str
     event: bytes
     on_ended: Callable[[Ended], None]
     header: bytes = b""
-    is_dispatched: bool = False
+    sequence: int = 0
 
 
 def error_response(kind: str, message: str, *, request_id: str = "") -> bytes:

@@ -2,6 +2,8 @@
 
 Events are datagrams of a Unix socket pair, one each: kind (1 byte), sequence number (u32), header
 length (u16), request id (36 ASCII bytes), header (JSON or nothing), payload. All little-endian.
+Small events of a fast handler come several to a datagram: kind, their number (u16), and for each
+its length (u32) and what it would be alone.
 Results are frames on a pipe: length of what follows (u32), kind (u8), sequence number (u32),
 duration in microseconds (u32), most memory used in KiB (u32), body.
 """
@@ -19,9 +21,12 @@ if TYPE_CHECKING:
 
 DATAGRAM_BYTES = 65_536
 INLINE, IN_FILE, STOP = b"E", b"F", b"X"
-SUCCESS, FAILURE, READY, INIT_FAILURE = 0, 1, 2, 3
+PACK = ord("P")
+SUCCESS, FAILURE, READY, INIT_FAILURE, GIVEN_BACK = range(5)
 
 EVENT = struct.Struct("<cIH36s")
+PACK_HEAD = struct.Struct("<BH")
+LENGTH = struct.Struct("<I")
 _FRAME = struct.Struct("<IBIII")
 _BEFORE_BODY = _FRAME.size - 4
 _U32 = 2**32 - 1
@@ -42,6 +47,7 @@ class Channel:
         self._events.setsockopt(SOL_SOCKET, SO_RCVTIMEO, _ONE_SECOND)
         self._results = _moved(results)
         self._on_idle = on_idle
+        self.is_sending = False
         self.buffer = bytearray(DATAGRAM_BYTES)
         # A child that a handler forks must neither answer nor hold the pipe open.
         os.register_at_fork(after_in_child=self._close)
@@ -66,10 +72,12 @@ class Channel:
             min(_U32, memory),
         )
         rest = frame + body
+        self.is_sending = True
         written = os.write(self._results, rest)
         while written < len(rest):
             rest = rest[written:]
             written = os.write(self._results, rest)
+        self.is_sending = False
 
     def _close(self) -> None:
         self._events.close()

@@ -7,6 +7,7 @@ its own descriptors are closed.
 import gc
 import json
 import os
+import signal
 import sys
 from time import monotonic
 
@@ -28,6 +29,7 @@ RESPONSE_BYTES = 6_291_556
 """The longest result (AWS Lambda quotas, "Invocation payload": 6 MB, and what AWS's error says)."""
 
 _TRACE_ID = "_X_AMZN_TRACE_ID"
+_GIVE_BACK = signal.SIGUSR2
 
 
 def serve(config_json: str) -> None:
@@ -87,36 +89,71 @@ class Environment:
         self._facts = Facts(config)
         self._timeout = float(config["timeout"])
         self._is_traced = False
+        self._left: list[tuple[int, int]] = []
+        self._wants_back = False
 
     def run(self, parent: Parent) -> None:
         """Take events until there are no more to come."""
-        buffer, receive, unpack = self._channel.buffer, self._channel.receive, _unpack
+        signal.signal(_GIVE_BACK, self._asked_to_give_back)
+        buffer, receive = self._channel.buffer, self._channel.receive
         while length := receive():
-            start = monotonic()
-            if start >= parent.renew_at:
-                parent.renew(start)
-            kind, sequence, header_length, request_id = unpack(buffer)
-            if kind == channels.STOP:
+            if monotonic() >= parent.renew_at:
+                parent.renew(monotonic())
+            if buffer[0] == channels.PACK:
+                self._run_pack(parent)
+            elif buffer[0] == channels.STOP[0]:
                 return
-            self._invoke(start, kind, sequence, header_length, str(request_id, "ascii"), length)
+            else:
+                self._invoke(0, length)
 
-    def _invoke(
-        self,
-        start: float,
-        kind: bytes,
-        sequence: int,
-        header_length: int,
-        request_id: str,
-        length: int,
-    ) -> None:
+    def _run_pack(self, parent: Parent) -> None:
+        """Run the events of a pack one after the other; those not begun can be given back."""
+        buffer = self._channel.buffer
+        _, count = channels.PACK_HEAD.unpack_from(buffer)
+        position, places = channels.PACK_HEAD.size, []
+        for _ in range(count):
+            (length,) = channels.LENGTH.unpack_from(buffer, position)
+            start = position + channels.LENGTH.size
+            position = start + length
+            places.append((start, position))
+        places.reverse()
+        self._left = left = places
+        while left:
+            self._invoke(*left.pop())
+            if self._wants_back:
+                self._give_back()
+            if left and monotonic() >= parent.renew_at:
+                parent.renew(monotonic())
+
+    def _asked_to_give_back(self, _number: int, _frame: object) -> None:
+        # On the main thread, between two steps of whatever it does: of the handler, mostly.
+        self._wants_back = True
+        if not self._channel.is_sending:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Say which events of the pack are not begun, and forget them."""
+        self._wants_back = False
+        if self._left:
+            _, first, _, _ = _unpack(self._channel.buffer, self._left[-1][0])
+            count = len(self._left)
+            self._left.clear()
+            self._channel.send(channels.GIVEN_BACK, first, 0.0, 0, count.to_bytes(2, "little"))
+
+    def _invoke(self, begin: int, end_of_event: int) -> None:
+        """Run the event that stands at these places of the datagram."""
+        start = monotonic()
+        kind, sequence, header_length, raw_id = _unpack(self._channel.buffer, begin)
+        request_id = str(raw_id, "ascii")
         log = self._log
         log.begin(request_id)
         try:
-            payload_start = _HEADER_START + header_length
-            header = self._header(payload_start) if header_length else _NO_HEADER
+            header_start = begin + _HEADER_SIZE
+            payload_start = header_start + header_length
+            header = self._header(header_start, payload_start) if header_length else _NO_HEADER
             if header or self._is_traced:
                 self._trace(header.get("traceId"))
-            event = _event(kind, self._datagram[payload_start:length])
+            event = _event(kind, self._datagram[payload_start:end_of_event])
             context = LambdaContext(
                 self._facts,
                 request_id=request_id,
@@ -136,9 +173,9 @@ class Environment:
         peak = self._memory.sample(end, end - start)
         self._channel.send(outcome, sequence, end - start, peak, body)
 
-    def _header(self, end: int) -> "dict[str, Any]":
+    def _header(self, start: int, end: int) -> "dict[str, Any]":
         try:
-            header: dict[str, Any] = json.loads(bytes(self._datagram[_HEADER_START:end]))
+            header: dict[str, Any] = json.loads(bytes(self._datagram[start:end]))
         except ValueError as error:
             raise LambdaError(
                 "Runtime.LambdaContextUnmarshalError",
@@ -155,7 +192,7 @@ class Environment:
 
 
 _unpack = channels.EVENT.unpack_from
-_HEADER_START = channels.EVENT.size
+_HEADER_SIZE = channels.EVENT.size
 _NO_HEADER: "dict[str, Any]" = {}
 
 

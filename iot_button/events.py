@@ -7,15 +7,14 @@ Names are snake_case here and camelCase on the wire.
 
 import enum
 import re
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, TypeVar
 
 import msgspec
 
 from iot_button.errors import NotAClickError
+from iot_button.randomness import random_hex
 
 T = TypeVar("T")
 
@@ -40,8 +39,7 @@ class ClickType(enum.StrEnum):
     LONG = "LONG"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Click:
+class Click(msgspec.Struct, frozen=True, kw_only=True):
     """One click of one button.
 
     `battery_millivolts` is None where the button has no battery or does not say.
@@ -198,10 +196,14 @@ def utc_now() -> datetime:
 
 def new_event_id(moment: datetime) -> str:
     """Return a UUID version 7 of that moment (RFC 9562, section 5.7): it sorts by time."""
-    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)  # floats would round
+    return event_id_at((moment - _EPOCH) // timedelta(milliseconds=1))  # floats would round
+
+
+def event_id_at(milliseconds: int) -> str:
+    """Return a UUID version 7 of a moment in milliseconds since 1970."""
     time = f"{milliseconds & (1 << 48) - 1:012x}"
     # By hand: `uuid.UUID` and its text take several times as long.
-    rest = secrets.token_hex(10)
+    rest = random_hex(20)
     variant = _VARIANTS[int(rest[3], 16) & 3]
     return f"{time[:8]}-{time[8:]}-7{rest[:3]}-{variant}{rest[4:7]}-{rest[7:19]}"
 

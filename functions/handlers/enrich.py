@@ -4,6 +4,7 @@ Standard library only, so that this file runs here and on AWS Lambda unchanged.
 """
 
 import socket
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # no
     processed = {
         "title": TITLE,
         "timestamp": _now(),
-        "ipAddress": host_address(),
+        "ipAddress": _address.get(),
         "serialNumber": event["serialNumber"],
         "batteryVoltage": event["batteryVoltage"],
         "clickType": event["clickType"],
@@ -30,11 +31,30 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # no
     return processed
 
 
-def host_address() -> str:
-    """Return this host's first address that is not loopback; `127.0.0.1` where there is no other.
+class _RecentAddress:
+    """`host_address` as it was at most 5 s ago: a laptop changes networks.
 
-    Asked anew for each click (about 10 microseconds): a laptop changes networks.
+    Asking takes longer than all else that is done here.
     """
+
+    HOLDS = 5.0
+
+    def __init__(self) -> None:
+        self._value = ""
+        self._asked_at = 0.0
+
+    def get(self) -> str:
+        now = time.monotonic()
+        if not self._value or now - self._asked_at >= self.HOLDS:
+            self._value, self._asked_at = host_address(), now
+        return self._value
+
+
+_address = _RecentAddress()
+
+
+def host_address() -> str:
+    """Return this host's first address that is not loopback, or `127.0.0.1` if it has no other."""
     for family, far_away in _FAR_AWAY:
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -3,12 +3,12 @@
 Brokers deliver at least once (MQTT QoS 1), so the same click can come again; it is known by its id.
 """
 
-import secrets
 import uuid
 from typing import Generic, TypeVar
 
 from iot_button.events import Click, encode_click
 from iot_button.messages import Message
+from iot_button.randomness import random_hex
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -39,7 +39,7 @@ class Recent(Generic[K, V]):
 
 def new_request_id() -> str:
     """Return a UUID version 4 (RFC 9562, section 5.4): what AWS's request ids are."""
-    rest = secrets.token_hex(16)
+    rest = random_hex(32)
     variant = "89ab"[int(rest[16], 16) & 3]
     return f"{rest[:8]}-{rest[8:12]}-4{rest[13:16]}-{variant}{rest[17:20]}-{rest[20:]}"
 

@@ -22,7 +22,7 @@ from functions.runtime.rules import NO_MATCH, Rule, RuleMessage, RulePayloadErro
 from functions.runtime.rules.filters import topic_matches
 from functions.runtime.seen import Key
 from iot_button.errors import NotAClickError
-from iot_button.events import decode_click, new_event_id, utc_now
+from iot_button.events import decode_click, event_id_at, utc_now
 from iot_button.messages import Delivery, Message
 from iot_button.topics import Topics
 
@@ -45,6 +45,14 @@ class Subscription:
     rule: Rule
     function: Asynchronous
     number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a topic means here: whose rules it matches, and whether it is one of clicks."""
+
+    subscriptions: tuple[Subscription, ...]
+    is_of_clicks: bool
 
 
 class _Pending:
@@ -97,7 +105,7 @@ class Intake:
         self._acknowledge = acknowledge
         self._deliveries: Deliveries[_Pending] = Deliveries()
         self._under_way: dict[Key, list[Callback]] = {}
-        self._matching: dict[str, tuple[Subscription, ...]] = {}
+        self._matching: dict[str, _Place] = {}
 
     def resume(self, keys: Iterable[Key]) -> None:
         """Know these clicks as under way, from before our start."""
@@ -108,17 +116,17 @@ class Intake:
         if self.is_stopping:
             return
         topic = self._topics.local(message.topic)
-        subscriptions = self._matching_ones(topic)
-        if message.retained or not subscriptions:
+        place = self._place(topic)
+        if message.retained or not place.subscriptions:
             self._refuse(message, topic)
             return
         try:
-            if topic_matches(_CLICKS, topic):
-                self._take_click(message, topic, subscriptions)
+            if place.is_of_clicks:
+                self._take_click(message, topic, place.subscriptions)
             else:
-                self._take_other(message, topic, subscriptions)
+                self._take_other(message, topic, place.subscriptions)
         except (NotAClickError, RulePayloadError) as error:
-            self._bury(message, topic, subscriptions[0].function, error)
+            self._bury(message, topic, place.subscriptions[0].function, error)
 
     def settled(self, function: str, click: ClickId, _outcome: str) -> None:
         """Hear that a click is done for a function; when it is for all, its button hears it."""
@@ -138,8 +146,10 @@ class Intake:
             return
         if click.event_id is not None:
             event_id = click.event_id
+        elif is_known_again:
+            event_id = id_of_content(click)
         else:
-            event_id = id_of_content(click) if is_known_again else new_event_id(utc_now())
+            event_id = event_id_at(int(self._shared.clock() * 1000))
         fields = msgspec.json.decode(message.payload)
         fields |= click.as_event()
         fields["eventId"] = event_id
@@ -211,7 +221,7 @@ class Intake:
 
     def _send_receipt_if_done(self, click: ClickId) -> None:
         outcomes = set()
-        for subscription in self._matching_ones(f"iotbutton/{click.serial_number}"):
+        for subscription in self._place(f"iotbutton/{click.serial_number}").subscriptions:
             key = click.of_rule(subscription.number).key(subscription.function.spec.name)
             outcomes.add(self._shared.seen.outcome(key))
         if not outcomes & {None, HELD}:
@@ -250,15 +260,14 @@ class Intake:
         )
         return None if applied is NO_MATCH else msgspec.json.encode(applied)
 
-    def _matching_ones(self, topic: str) -> tuple[Subscription, ...]:
-        found = self._matching.get(topic)
-        if found is None:
-            found = tuple(
-                s for s in self._subscriptions if topic_matches(s.rule.topic_filter, topic)
-            )
+    def _place(self, topic: str) -> "_Place":
+        place = self._matching.get(topic)
+        if place is None:
+            matching = (s for s in self._subscriptions if topic_matches(s.rule.topic_filter, topic))
+            place = _Place(tuple(matching), topic_matches(_CLICKS, topic))
             if len(self._matching) < _KNOWN_TOPICS:
-                self._matching[topic] = found
-        return found
+                self._matching[topic] = place
+        return place
 
     # What cannot be taken.
 

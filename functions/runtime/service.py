@@ -5,6 +5,7 @@ finish; its outputs are acknowledged; then the connection, the environments and 
 """
 
 import contextlib
+import gc
 import json
 import logging
 import time
@@ -210,6 +211,8 @@ class Service:
             BrokerUnreachableError: the broker could not be reached within 5 s.
         """
         self._on_ready = on_ready
+        gc.collect()
+        gc.freeze()  # what the start made stays; looking through it for garbage costs milliseconds
         self.loop.run()
         if self._problem is not None:
             raise self._problem

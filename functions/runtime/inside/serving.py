@@ -18,7 +18,7 @@ from .context import Facts, LambdaContext  # noqa: TID252
 from .failures import LambdaError, as_text, error_response  # noqa: TID252
 from .handlers import load  # noqa: TID252
 from .log import Log, WhenLoggingIsImported  # noqa: TID252
-from .watch import Memory, Parent  # noqa: TID252
+from .watch import WORTH_A_SAMPLE, Memory, Parent  # noqa: TID252
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,14 +58,12 @@ def _init(
         response = error_response(error)
         log.entry(as_text(response))
         duration = monotonic() - start
-        channel.send(
-            channels.INIT_FAILURE, 0, duration, memory.sample(start, duration), _encode(response)
-        )
+        channel.send(channels.INIT_FAILURE, 0, duration, memory.sample(start), _encode(response))
         os._exit(1)  # not orderly: a thread that the module started would keep us here
     log.end()
     gc.freeze()  # what the import made stays; looking through it for garbage is wasted
     duration = monotonic() - start
-    channel.send(channels.READY, 0, duration, memory.sample(start, duration), b"")
+    channel.send(channels.READY, 0, duration, memory.sample(start), b"")
     return handler
 
 
@@ -170,8 +168,12 @@ class Environment:
             body = _encode(response)
         log.end()
         end = monotonic()
-        peak = self._memory.sample(end, end - start)
-        self._channel.send(outcome, sequence, end - start, peak, body)
+        duration = end - start
+        if duration >= WORTH_A_SAMPLE:
+            self._memory.sample(end)
+        self._channel.send(outcome, sequence, duration, self._memory.peak, body)
+        if end >= self._memory.sample_at:  # now that nobody waits for it
+            self._memory.sample(end)
 
     def _header(self, start: int, end: int) -> "dict[str, Any]":
         try:

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,10 +17,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 
+from functions.runtime.manifest import ManifestError, load
 from functions.runtime.manifest.model import FunctionSpec
 from functions.runtime.retries import Condition, GiveUp, RetryAt, after_failure, is_too_old
 from functions.runtime.schedules import parse
-from tests.functions.as_on_aws_runtime import Runtime, running
+from tests.functions.as_on_aws_runtime import FOLDER, Runtime, running
 from tests.functions.fake_control import spec
 from tests.support import Listener, eventually, require_program
 
@@ -304,6 +306,15 @@ def test_a_payload_that_a_rule_cannot_read_is_a_dead_letter(runtime: Runtime) ->
     assert record["requestContext"]["condition"] == "RulePayload"
 
 
+def test_a_click_without_an_id_gets_one_in_the_event(runtime: Runtime) -> None:
+    sent = {"serialNumber": "B1", "clickType": "LONG", "batteryVoltage": "1716mV"}
+    with runtime.listener("lab/clicks/result") as listener:
+        listener.publish("iotbutton/B1", json.dumps(sent))
+        event = next_json(listener)
+    assert event.pop("eventId")
+    assert event == sent
+
+
 def test_what_fell_into_a_time_without_a_runtime_is_not_made_up() -> None:
     started = datetime(2026, 11, 22, 10, 15, 30, tzinfo=UTC)
     daily = parse("cron(0 9 * * ? *)")
@@ -313,6 +324,47 @@ def test_what_fell_into_a_time_without_a_runtime_is_not_made_up() -> None:
 def test_an_http_event_has_the_timeout_of_its_function(runtime: Runtime) -> None:
     status, body = runtime.ask("GET", "/slow")
     assert (status, body) == (502, {"message": "Internal server error"})
+
+
+# Manifests.
+
+
+SAM_FUNCTION = "Handler: handler.echo, Runtime: python3.12"
+
+
+@pytest.mark.parametrize(
+    ("properties", "key"),
+    [
+        ("LoggingConfig: {LogFormat: JSON}", "LoggingConfig"),
+        ("Layers: [arn]", "Layers"),
+        ("ImageUri: image", "ImageUri"),
+        ("FileSystemConfigs: []", "FileSystemConfigs"),
+        ("FunctionUrlConfig: {AuthType: NONE}", "FunctionUrlConfig"),
+        (
+            "Events: {E: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 day), "
+            "ScheduleExpressionTimezone: Europe/Zurich}}}",
+            "Events.E.Properties.ScheduleExpressionTimezone",
+        ),
+        (
+            "Events: {E: {Type: HttpApi, Properties: {Path: /a, Method: get, Auth: {}}}}",
+            "Events.E.Properties.Auth",
+        ),
+    ],
+)
+def test_what_is_not_carried_out_here_is_refused_by_its_key(
+    tmp_path: Path, properties: str, key: str
+) -> None:
+    shutil.copy(FOLDER / "handler.py", tmp_path)
+    (tmp_path / "template.yaml").write_text(
+        "Transform: AWS::Serverless-2016-10-31\n"
+        "Resources:\n"
+        "  F:\n"
+        "    Type: AWS::Serverless::Function\n"
+        f"    Properties: {{{SAM_FUNCTION}, {properties}}}\n"
+    )
+    with pytest.raises(ManifestError) as caught:
+        load(tmp_path)
+    assert f"Resources.F.Properties.{key}" in caught.value.problem
 
 
 # The page.

@@ -14,39 +14,25 @@ import random
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
-from iot_button.errors import IotButtonError
 from iot_button.loop import READ, WRITE, Loop, Timer
 from iot_button.messages import Delivery, Message
 from iot_button.mqtt import packets
 from iot_button.mqtt.client import RECONNECT_LATEST, RECONNECT_SOONEST, new_client
+from iot_button.mqtt.outbox import Outbox, Sent
+from iot_button.mqtt.reader import Reader
 from iot_button.mqtt.wire import Wire
 from iot_button.settings import BrokerAddress
 
 log = logging.getLogger(__name__)
 
 Callback = Callable[[], None]
-_LAST_PACKET_ID = 65_535
-_MOST_OUTSTANDING = 60_000
 _CONNACK_TIMEOUT = 5.0
 _CHECK_EVERY = 1.0
 _REFUSED = 0x80  # SUBACK's failure code, 3.9.3
-_KNOWN_TOPICS = 4096
-
-
-@dataclass(slots=True)
-class _Sent:
-    """A message that the broker has not fully acknowledged; `packet` is what is sent again."""
-
-    packet: bytes
-    packet_id: int
-    on_received: Callback | None
-    on_acknowledged: Callback
-    is_released: bool = False
 
 
 class Stream:
@@ -78,18 +64,16 @@ class Stream:
         self._on_message = on_message
         self._on_change = on_change
         self._filters: list[str] = []
-        self._sent: dict[int, _Sent] = {}
-        self._last_packet_id = 0
+        self._outbox = Outbox(self._write)
         self._connection_number = 0
         self._is_connected = False
         self._is_closing = False
         self._wire: Wire | None = None
+        self._opening: Wire | None = None
         self._interest = 0
-        self._rest = bytearray()
-        self._needed = 0
+        self._reader: Reader | None = None
         self._failures = 0
         self._timer: Timer | None = None
-        self._topics: dict[bytes, str] = {}
         self._client = self._new_client(client_id)
         self._client.connect_async(address.host, address.port, keep_alive)
 
@@ -104,22 +88,15 @@ class Stream:
     @property
     def outstanding(self) -> int:
         """How many of our messages the broker has not yet fully acknowledged."""
-        return len(self._sent)
+        return len(self._outbox)
 
     def next_packet_id(self) -> int:
-        """Return a packet id that no message of ours uses at this moment.
+        """Return a packet id for `publish_once`.
 
         Raises:
             IotButtonError: too many messages wait for the broker.
         """
-        if len(self._sent) >= _MOST_OUTSTANDING:
-            raise IotButtonError(f"{len(self._sent)} messages wait for {self.address} already")
-        packet_id = self._last_packet_id
-        while True:
-            packet_id = packet_id % _LAST_PACKET_ID + 1
-            if packet_id not in self._sent:
-                self._last_packet_id = packet_id
-                return packet_id
+        return self._outbox.next_packet_id()
 
     def publish(
         self,
@@ -134,15 +111,13 @@ class Stream:
 
         `on_acknowledged` is called once: at the PUBACK, or at once for QoS 0.
         """
-        packet_id = self.next_packet_id() if qos else 0
-        packet = packets.publish(
-            topic.encode(), payload, qos=qos, packet_id=packet_id, retain=retain
-        )
+        name = topic.encode()
         if qos:
-            self._sent[packet_id] = _Sent(packet, packet_id, None, on_acknowledged)
-        if self._is_connected and self._wire is not None:
-            self._wire.write(packet)
-        if not qos:
+            packet_id = self._outbox.next_packet_id()
+            packet = packets.publish(name, payload, qos=1, packet_id=packet_id, retain=retain)
+            self._outbox.send(Sent(packet, packet_id, on_acknowledged))
+        else:
+            self._write(packets.publish(name, payload, qos=0, packet_id=0, retain=retain))
             on_acknowledged()
 
     def publish_once(
@@ -160,9 +135,7 @@ class Stream:
         released. `on_acknowledged` at the PUBCOMP: it is done, and the packet id free.
         """
         packet = packets.publish(topic.encode(), payload, qos=2, packet_id=packet_id)
-        self._sent[packet_id] = _Sent(packet, packet_id, on_received, on_acknowledged)
-        if self._is_connected and self._wire is not None:
-            self._wire.write(packet)
+        self._outbox.send(Sent(packet, packet_id, on_acknowledged, on_received))
 
     def resume(
         self,
@@ -176,13 +149,13 @@ class Stream:
     ) -> None:
         """Carry on, before `open`, with a QoS 2 message of the process before us."""
         packet = packets.publish(topic.encode(), payload, qos=2, packet_id=packet_id)
-        self._sent[packet_id] = _Sent(packet, packet_id, on_received, on_acknowledged, is_released)
+        sent = Sent(packet, packet_id, on_acknowledged, on_received, is_released)
+        self._outbox.keep(sent)
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Acknowledge a message, or do nothing where its connection is gone: it comes again."""
         if delivery.connection_number == self._connection_number and delivery.packet_id:
-            assert self._wire is not None  # noqa: S101 - it is this connection's
-            self._wire.write(packets.acknowledgement(packets.PUBACK, delivery.packet_id))
+            self._write(packets.acknowledgement(packets.PUBACK, delivery.packet_id))
 
     def flush(self) -> None:
         """Write what was gathered in this turn."""
@@ -240,13 +213,20 @@ class Stream:
         assert isinstance(connection, socket.socket)  # noqa: S101 - what paho gives without a proxy
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # The one private name of paho's that we use, watched by a test.
-        client._sock = self._wire = Wire(connection)  # type: ignore[assignment]  # noqa: SLF001
+        client._sock = self._opening = Wire(connection)  # type: ignore[assignment]  # noqa: SLF001
 
     def _opened(self) -> None:
         if self._is_closing:
+            self._client.disconnect()
             return
-        self._rest.clear()
-        self._needed = self._interest = 0
+        self._wire = self._opening
+        self._interest = 0
+        self._reader = Reader(
+            self._connection_number,
+            on_message=self._take_message,
+            on_acknowledgement=self._take_acknowledgement,
+            on_other=self._hand_to_paho,
+        )
         self._timer = self._loop.call_later(_CONNACK_TIMEOUT, self._no_connack)
         self.flush()
 
@@ -272,25 +252,12 @@ class Stream:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(_CHECK_EVERY, self._check)
-        self._connection_number += 1
         self._is_connected = True
-        self._send_again(session_present=flags.session_present)
+        self._outbox.send_all_again(session_present=flags.session_present)
         if self._filters:
             self._client.subscribe([(topic_filter, 1) for topic_filter in self._filters])
         else:
             self._became_ready()
-
-    def _send_again(self, *, session_present: bool) -> None:
-        """Send what is outstanding, in order (4.4); from the start if the broker forgot us."""
-        assert self._wire is not None  # noqa: S101 - a CONNACK has come on it
-        for sent in self._sent.values():
-            if not session_present:
-                sent.is_released = False
-                self._wire.write(sent.packet)
-            elif sent.is_released:
-                self._wire.write(packets.acknowledgement(packets.PUBREL, sent.packet_id))
-            else:
-                self._wire.write(bytes([sent.packet[0] | packets.DUPLICATE]) + sent.packet[1:])
 
     def _subscribed(
         self, _client: paho.Client, _data: object, _mid: int, codes: list[ReasonCode], _more: object
@@ -364,80 +331,31 @@ class Stream:
         if not data:
             self._lose("it closed the connection")
             return
-        if self._rest:
-            self._rest += data
-            if len(self._rest) < self._needed:
-                return
-            data = bytes(self._rest)
+        assert self._reader is not None  # noqa: S101 - made with the wire
         try:
-            self._take_packets(wire, data)
+            self._reader.feed(data)
         except ValueError as error:
             self._lose(f"it breaks the protocol: {error}")
 
-    def _take_packets(self, wire: Wire, data: bytes) -> None:
-        """Handle every whole packet, and keep what is left for the next read."""
-        position, end, self._needed = 0, len(data), 0
-        while end - position >= 2:
-            start, length = position + 2, data[position + 1]
-            if length < 128:  # most packets: 1 byte of length
-                stop = start + length
-            elif (body := packets.frame_at(data, position)) is not None:
-                start, stop = body
-            else:
-                break
-            if stop > end:
-                self._needed = stop - position
-                break
-            kind = data[position] & 0xF0
-            if kind == packets.PUBLISH:
-                self._take_message(data, data[position], start, stop)
-            elif kind in (packets.PUBACK, packets.PUBREC, packets.PUBCOMP):
-                self._take_acknowledgement(kind, data[start] << 8 | data[start + 1])
-            else:
-                wire.put_aside(data[position:stop])
-                self._client.loop_read()
-                if self._wire is not wire:
-                    return  # that packet ended the connection
-            position = stop
-        self._rest = bytearray(data[position:])
-
-    def _take_message(self, data: bytes, header: int, start: int, stop: int) -> None:
-        payload_at = start + 2 + (data[start] << 8 | data[start + 1])
-        name = data[start + 2 : payload_at]
-        topic = self._topics.get(name)
-        if topic is None:
-            topic = name.decode()
-            if len(self._topics) < _KNOWN_TOPICS:
-                self._topics[name] = topic
-        qos = header >> 1 & 3
-        packet_id = 0
-        if qos:
-            packet_id = data[payload_at] << 8 | data[payload_at + 1]
-            payload_at += 2
-        message = Message(
-            topic,
-            data[payload_at:stop],
-            qos,
-            bool(header & packets.RETAIN),
-            bool(header & packets.DUPLICATE),
-            Delivery(self._connection_number, packet_id),
-        )
+    def _take_message(self, message: Message) -> None:
         try:
             self._on_message(message)
         except Exception:  # it stays unacknowledged; the packets behind it go on
-            log.exception("an error while a message on %r was taken", topic)
+            log.exception("an error while a message on %r was taken", message.topic)
 
     def _take_acknowledgement(self, kind: int, packet_id: int) -> None:
-        sent = self._sent.get(packet_id)
-        if kind == packets.PUBREC:
-            assert self._wire is not None  # noqa: S101 - it came on it
-            # Also for one that we do not know: a repeat of what is done (4.3.3).
-            self._wire.write(packets.acknowledgement(packets.PUBREL, packet_id))
-            if sent is not None and not sent.is_released:
-                sent.is_released = True
-                if sent.on_received is not None:
-                    sent.on_received()
-            return
-        if sent is not None and (kind == packets.PUBACK) == (sent.on_received is None):
-            del self._sent[packet_id]
-            sent.on_acknowledged()
+        try:
+            self._outbox.take(kind, packet_id)
+        except Exception:
+            log.exception("an error after a message was acknowledged")
+
+    def _hand_to_paho(self, packet: bytes) -> bool:
+        wire = self._wire
+        if wire is not None:
+            wire.put_aside(packet)
+            self._client.loop_read()
+        return wire is self._wire
+
+    def _write(self, packet: bytes) -> None:
+        if self._is_connected and self._wire is not None:
+            self._wire.write(packet)

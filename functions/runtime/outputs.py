@@ -59,6 +59,7 @@ class Outputs:
     def resume(self) -> list[Output]:
         """Carry on with what was under way when the runtime before us died; return it."""
         outputs = self._seen.under_way()
+        self._under_way += len(outputs)
         for output in outputs:
             self._stream.resume(
                 self._topics.full(output.topic),
@@ -66,11 +67,16 @@ class Outputs:
                 packet_id=output.packet_id,
                 is_released=output.stage is Stage.RELEASED,
                 on_received=lambda key=output.key: self._seen.release(key),  # type: ignore[misc]
-                on_acknowledged=lambda output=output: self._on_resumed(output),  # type: ignore[misc]
+                on_acknowledged=lambda output=output: self._finish_resumed(output),  # type: ignore[misc]
             )
         if outputs:
             log.info("carrying on with %d outputs of the run before", len(outputs))
         return outputs
+
+    def _finish_resumed(self, output: Output) -> None:
+        self._under_way -= 1
+        self._on_resumed(output)
+        self._begin_handshakes()
 
     def publish(self, outputs: Sequence[tuple[str, bytes]], on_done: Callback) -> None:
         """Publish at QoS 1; `on_done` is called when the broker has acknowledged all."""

@@ -81,7 +81,7 @@ class Pool:
 
     def warm_up(self) -> None:
         """Start the first environment before there is an event."""
-        if not self.environments:
+        if not self.environments and self._limit > 0:
             self._grow()
 
     def set_limit(self, limit: int) -> None:
@@ -137,8 +137,11 @@ class Pool:
         # Capped: one event that hangs says nothing of the others.
         duration = min(ended.duration, _STALLED_AFTER)
         self._usual_duration += (duration - self._usual_duration) * _NEWEST_WEIGHT
-        self._observer.on_ended(run, ended)
-        run.on_ended(ended)
+        try:
+            self._observer.on_ended(run, ended)
+            run.on_ended(ended)
+        except Exception:  # a full disk, say. Its source has it still, and those behind it go on
+            log.exception("%s %s has no end", self._plan.spec.name, run.request_id)
 
     def on_output(self, _environment: Environment, request_id: str, text: bytes) -> None:
         """Pass on what a handler wrote."""

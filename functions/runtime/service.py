@@ -24,6 +24,7 @@ from functions.runtime.member import Member
 from functions.runtime.outputs import Outputs
 from functions.runtime.remote import Remote
 from functions.runtime.rules import compile_rule
+from functions.runtime.rules.filters import widest
 from functions.runtime.seen import Output, Seen
 from functions.runtime.switches import Switches
 from functions.runtime.timetables import Timetables
@@ -127,8 +128,8 @@ class Service:
 
     @property
     def filters(self) -> list[str]:
-        """The topic filters of all rules, with the prefix."""
-        return list(dict.fromkeys(self.topics.full(s.rule.topic_filter) for s in self._rules))
+        """The topic filters that all rules need, with the prefix."""
+        return [self.topics.full(f) for f in widest(s.rule.topic_filter for s in self._rules)]
 
     def _build(self, deployment: Deployment) -> None:
         self._outputs = Outputs(
@@ -225,6 +226,8 @@ class Service:
         self._heartbeat.heard()
         if message.topic != self._heartbeat.topic:
             self._intake.on_message(message)
+        else:  # amqtt delivers at the subscription's QoS, whatever it was published at
+            self._stream.acknowledge(message.delivery)
 
     def _on_change(self, is_ready: bool) -> None:
         if not is_ready:

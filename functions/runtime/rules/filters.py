@@ -1,6 +1,7 @@
 """Topic filters: which are valid, and which topics they match (MQTT 3.1.1, section 4.7)."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 MAX_BYTES = 65_535
@@ -25,6 +26,29 @@ def _pattern(topic_filter: str) -> re.Pattern[str]:
         pattern = f"{pattern[:-1]}(?:/.*)?" if stem else ".*"
     dollar = r"(?!\$)" if topic_filter[:1] in ("+", "#") else ""
     return re.compile(dollar + pattern, re.DOTALL)
+
+
+def widest(filters: Iterable[str]) -> list[str]:
+    """Return the filters that no other of them covers.
+
+    A broker may deliver a message once for each subscription that matches (section 3.3.5), and
+    amqtt does.
+    """
+    found = list(dict.fromkeys(filters))
+    return [f for f in found if not any(other != f and covers(other, f) for other in found)]
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether a valid filter matches every topic that another one matches."""
+    if narrow.startswith("$") and wide[0] in "+#":
+        return False
+    levels = narrow.split("/")
+    for number, level in enumerate(wide.split("/")):
+        if level == "#":
+            return True
+        if number == len(levels) or level not in ("+", levels[number]) or levels[number] == "#":
+            return False
+    return number == len(levels) - 1
 
 
 def fault_of_filter(topic_filter: str) -> tuple[str, int] | None:

@@ -10,11 +10,8 @@ import contextlib
 import json
 import os
 import signal
-import socket
-import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -22,18 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from functions.runtime.event_socket import EventSocket
+from functions.runtime.frames import Frame, Frames, Kind
 from functions.runtime.manifest.model import FunctionSpec
 from functions.runtime.runs import Ended, Run, crashed, timed_out
 from iot_button.loop import READ, Loop, Timer
 
 BOOTSTRAP = Path(__file__).parent / "inside" / "bootstrap.py"
-_EVENT = struct.Struct("<cIH36s")
-_LENGTH = struct.Struct("<I")
-_FRAME = struct.Struct("<BIII")
-_OK, _FAILED, _READY, _INIT_FAILED, _GIVEN_BACK = range(5)
-_PACK_HEAD = struct.Struct("<cH")
 _GIVE_BACK = signal.SIGUSR2
-_LARGEST_DATAGRAM = 65_536
 _CHUNK = 65_536
 _MOST_LOG_AT_ONCE = 16
 _EXIT_TIMEOUT = 5.0
@@ -80,15 +73,12 @@ class Environment:
         self.is_stopping = False
         self.idle_since = 0.0
         self.head_since = 0.0
-        self.max_memory = 0
         self.init_duration: float | None = None
         self._loop = loop
         self._plan = plan
         self._owner = owner
-        self._sequence = 0
-        self._files: dict[str, Path] = {}
+        self._frames = Frames()
         self._timer: Timer | None = None
-        self._rest = bytearray()
         self._logged_id = ""
         self._is_killed_for_time = False
         self._has_failed_to_begin = False
@@ -99,18 +89,16 @@ class Environment:
         Raises:
             OSError: the machine has no room for another.
         """
-        self._events, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._events.setblocking(False)
-        self._theirs = theirs
+        self._events = EventSocket()
         self._results, results_in = os.pipe()
         self._log, log_in = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, str(BOOTSTRAP), self._configuration(theirs.fileno(), results_in)],
+                [sys.executable, str(BOOTSTRAP), self._configuration(results_in)],
                 stdin=subprocess.DEVNULL,
                 stdout=log_in,
                 stderr=log_in,
-                pass_fds=(theirs.fileno(), results_in),
+                pass_fds=(self._events.inside, results_in),
                 env=dict(self._plan.variables),
                 cwd=self._plan.spec.root,
                 start_new_session=True,  # what it leaves behind is ended with it
@@ -129,39 +117,20 @@ class Environment:
 
     def hand_over(self, runs: Sequence[Run]) -> int:
         """Give it events; return how many of them it got: fewer when they are large, or many."""
-        datagrams: list[bytes] = []
-        size = _PACK_HEAD.size
-        for run in runs:
-            datagram = self._datagram(run)
-            size += _LENGTH.size + len(datagram)
-            if datagrams and size > _LARGEST_DATAGRAM:
-                self._drop_file(run)
-                break
-            datagrams.append(datagram)
-        try:
-            self._events.send(datagrams[0] if len(datagrams) == 1 else _packed(datagrams))
-        except OSError:  # its socket is full; or it has ended, and the news is on its way
-            for run in runs:
-                self._drop_file(run)
-            return 0
-        if not self.runs and self.is_ready:
+        taken = self._events.put(runs)
+        if taken and not self.runs and self.is_ready:
             self._begin_head()
-        self.runs.extend(runs[: len(datagrams)])
-        return len(datagrams)
+        self.runs.extend(runs[:taken])
+        return taken
 
     def take_back(self) -> list[Run]:
         """Take back the events that it has not taken yet, in order.
 
         What it has taken and not begun, of a pack, is asked for: see `Owner.on_returned`.
         """
-        count = 0
-        with contextlib.suppress(BlockingIOError, OSError):
-            while head := self._theirs.recv(_PACK_HEAD.size, socket.MSG_DONTWAIT):
-                is_pack = head[:1] == b"P"
-                count += _PACK_HEAD.unpack(head)[1] if is_pack else head[:1] != b"X"
-        taken = [self.runs.pop() for _ in range(min(count, len(self.runs)))]
+        taken = [self.runs.pop() for _ in range(min(self._events.take_back(), len(self.runs)))]
         for run in taken:
-            self._drop_file(run)
+            self._events.forget(run)
         if len(self.runs) > 1 and self.is_ready and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(_GIVE_BACK)
@@ -170,8 +139,7 @@ class Environment:
     def stop(self) -> None:
         """Let it end after what it has; it runs its exit functions."""
         self.is_stopping = True
-        with contextlib.suppress(OSError):
-            self._events.send(b"X")
+        self._events.stop()
         if not self.runs:
             self._loop.call_later(_EXIT_TIMEOUT, self.kill)
 
@@ -190,10 +158,10 @@ class Environment:
 
     # Starting.
 
-    def _configuration(self, events: int, results: int) -> str:
+    def _configuration(self, results: int) -> str:
         spec = self._plan.spec
         configuration: dict[str, Any] = {
-            "events": events,
+            "events": self._events.inside,
             "results": results,
             "handler": spec.handler,
             "root": str(spec.root),
@@ -258,58 +226,46 @@ class Environment:
             return
         # What was written before these results is in its pipe by now, and comes before them.
         self._read_log()
-        self._rest += data
-        position, end = 0, len(self._rest)
-        while end - position >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._rest, position)
-            stop = position + _LENGTH.size + length
-            if stop > end:
-                break
-            self._take_frame(position + _LENGTH.size, stop)
-            position = stop
-        del self._rest[:position]
+        for frame in self._frames.feed(data):
+            self._take(frame)
         if not self.is_stopping and self.is_ready and not self.runs:
             self.idle_since = time.monotonic()
         self._owner.on_progress(self)
 
-    def _take_frame(self, start: int, stop: int) -> None:
-        kind, sequence, microseconds, kibibytes = _FRAME.unpack_from(self._rest, start)
-        self.max_memory = kibibytes // 1024
-        duration = microseconds / 1e6
-        if kind in (_OK, _FAILED):
-            payload = bytes(self._rest[start + _FRAME.size : stop])
+    def _take(self, frame: Frame) -> None:
+        memory = frame.memory // 1024
+        if frame.kind in (Kind.SUCCESS, Kind.FAILURE):
             init_duration, self.init_duration = self.init_duration, None
-            self._end(Ended(kind == _FAILED, payload, duration, self.max_memory, init_duration))
+            is_error = frame.kind == Kind.FAILURE
+            self._end(Ended(is_error, frame.body, frame.duration, memory, init_duration))
             return
-        if kind == _GIVEN_BACK:
-            count = int.from_bytes(self._rest[start + _FRAME.size : stop], "little")
-            self._take_given_back(sequence, count)
+        if frame.kind == Kind.GIVEN_BACK:
+            self._take_given_back(frame.sequence, int.from_bytes(frame.body, "little"))
             return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if kind == _READY:
+        if frame.kind == Kind.READY:
             self.is_ready = True
-            self.init_duration = duration
+            self.init_duration = frame.duration
             if self.runs:
                 self._begin_head()
             return
         self._has_failed_to_begin = True
         if self.runs:
             # As on AWS, the event that met the broken handler fails with the reason.
-            payload = bytes(self._rest[start + _FRAME.size : stop])
-            self._end(Ended(True, payload, 0.0, self.max_memory, duration))
+            self._end(Ended(True, frame.body, 0.0, memory, frame.duration))
 
     def _take_given_back(self, first: int, count: int) -> None:
         given_back = [run for run in self.runs if first <= run.sequence < first + count]
         for run in given_back:
             self.runs.remove(run)
-            self._drop_file(run)
+            self._events.forget(run)
         self._owner.on_returned(self, given_back)
 
     def _end(self, ended: Ended) -> None:
         run = self.runs.popleft()
-        self._drop_file(run)
+        self._events.forget(run)
         if self._logged_id == run.request_id:
             self._logged_id = ""
         if self.runs:
@@ -382,31 +338,3 @@ class Environment:
             self._loop.unwatch(fd)
             os.close(fd)
         self._events.close()
-        self._theirs.close()
-
-    def _datagram(self, run: Run) -> bytes:
-        self._sequence += 1
-        run.sequence = self._sequence
-        kind, payload = b"E", run.event
-        if len(payload) > _LARGEST_DATAGRAM - _EVENT.size - len(run.header):
-            kind, payload = b"F", self._to_file(run)
-        head = _EVENT.pack(kind, run.sequence, len(run.header), run.request_id.encode())
-        return head + run.header + payload
-
-    def _to_file(self, run: Run) -> bytes:
-        fd, name = tempfile.mkstemp(prefix="iot-button-event-")
-        with os.fdopen(fd, "wb") as file:
-            file.write(run.event)
-        self._files[run.request_id] = Path(name)
-        return name.encode()
-
-    def _drop_file(self, run: Run) -> None:
-        if self._files and (path := self._files.pop(run.request_id, None)) is not None:
-            path.unlink(missing_ok=True)
-
-
-def _packed(datagrams: Sequence[bytes]) -> bytes:
-    parts = [_PACK_HEAD.pack(b"P", len(datagrams))]
-    for datagram in datagrams:
-        parts += (_LENGTH.pack(len(datagram)), datagram)
-    return b"".join(parts)

@@ -183,10 +183,11 @@ def test_the_broker_of_others_with_a_topic_prefix(
         IOT_BUTTON_FUNCTIONS_CLIENT_ID="office",
     ).wait_for("^ready functions input=home/office/iotbutton/")
     with Listener(broker.port("mqtt"), "#") as listener:
-        while not listener.is_empty:
-            assert listener.next().topic.startswith("home/office/iotfunctions/")
         listener.publish(f"home/office/{TOPIC}", click(eventId="there"))
-        topics = {listener.next().topic for _ in range(3)}
+        topics: set[str] = set()
+        while len(topics) < 3:
+            topic = listener.next().topic
+            topics |= set() if "iotfunctions/" in topic else {topic}
     assert topics == {
         f"home/office/{TOPIC}",
         "home/office/iotprocessed",

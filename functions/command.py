@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from functions.commands import COMMANDS
 from iot_button.console import say_ready
 from iot_button.lifetime import Lifetime
 from iot_button.options import functions_port, takes_settings, until_stdin_closes
@@ -13,7 +12,28 @@ from iot_button.settings import Settings
 OURS = Path(__file__).parent / "handlers" / "serverless.yml"
 
 
+class _Group(click.Group):
+    """Imports the subcommands when one is asked for: the runtime's start needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the subcommands."""
+        self._load()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one subcommand."""
+        self._load()
+        return super().get_command(ctx, cmd_name)
+
+    def _load(self) -> None:
+        from functions.commands import COMMANDS
+
+        for subcommand in COMMANDS:
+            self.add_command(subcommand)
+
+
 @click.group(
+    cls=_Group,
     invoke_without_command=True,
     epilog="Example: iot-button functions --manifest my-service/serverless.yml",
 )
@@ -57,7 +77,3 @@ def _serve(settings: Settings, *, until_stdin_closes: bool) -> None:
                 service.run(say_so)
         finally:
             service.close()
-
-
-for subcommand in COMMANDS:
-    command.add_command(subcommand)

@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-from importlib.metadata import version
 from typing import Final
 
 import click
@@ -51,7 +50,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Begin with: iot-button up --simulate 5",
 )
-@click.version_option(version("iot-button"), prog_name="iot-button")
+@click.version_option(package_name="iot-button", prog_name="iot-button")
 def root() -> None:
     """Run a self-hosted IoT button: clicks over MQTT, a Lambda-style function, a live dashboard."""
 

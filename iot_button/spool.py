@@ -171,6 +171,10 @@ class Spool:
         )
         return [Entry(*row) for row in rows]
 
+    def queues(self) -> list[str]:
+        """Return the names of the queues that have an entry."""
+        return [name for name, number in self._numbers.items() if self._counts[number]]
+
     def count(self, queue: str) -> int:
         """Return how many entries a queue has. Kept in memory: costs nothing."""
         return self._counts.get(self._numbers.get(queue, 0), 0)

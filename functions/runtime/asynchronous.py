@@ -28,6 +28,7 @@ from iot_button.spool import Spool
 
 log = logging.getLogger(__name__)
 
+EVENTS = "events/"
 PROCESSED = "processed"
 DEAD_LETTER = "deadletter"
 HELD = "held"
@@ -123,7 +124,7 @@ class Asynchronous:
     @property
     def queue(self) -> str:
         """The name of its queue in the spool."""
-        return f"events/{self.spec.name}"
+        return f"{EVENTS}{self.spec.name}"
 
     @property
     def dead_letter_queue(self) -> str:

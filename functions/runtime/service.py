@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from functions.runtime.asynchronous import Shared
+from functions.runtime.asynchronous import EVENTS, Shared
 from functions.runtime.events import ClickId, Event
 from functions.runtime.heartbeat import Heartbeat
 from functions.runtime.http.deployment import Deployment
@@ -161,6 +161,7 @@ class Service:
                 idle_timeout=self.settings.functions.idle_timeout,
             )
         check_routes(self.manifest.functions)
+        self._tell_of_orphans()
         self._rules = [
             Subscription(compile_rule(rule.sql), member.queue, number)
             for member in self._members.values()
@@ -170,6 +171,14 @@ class Service:
             self._rules, topics=self.topics, shared=shared, acknowledge=self._stream.acknowledge
         )
         self._timetables = Timetables(self.loop, self._members.values(), clock=self._clock)
+
+    def _tell_of_orphans(self) -> None:
+        """Say which events wait on disk for functions that this manifest does not have."""
+        ours = {member.queue.queue for member in self._members.values()}
+        for queue in self._spool.queues():
+            if queue.startswith(EVENTS) and queue not in ours:
+                name, count = queue.removeprefix(EVENTS), self._spool.count(queue)
+                log.warning("%d events wait for %r, which is not in the manifest", count, name)
 
     def _settled(self, function: str, click: ClickId, outcome: str) -> None:
         self._intake.settled(function, click, outcome)

@@ -6,7 +6,6 @@ while it waits for a retry, for a free slot, or for `resume`. It leaves with its
 acknowledged by the broker, or as a dead letter that is.
 """
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -232,7 +231,10 @@ class Asynchronous:
         if self.spec.on_failure is not None:
             outputs.append((self.spec.on_failure, record))
         if self.spec.dead_letter_topic is not None:
-            outputs.append((self.spec.dead_letter_topic, event.body))
+            if len(event.body) <= MOST_BYTES:
+                outputs.append((self.spec.dead_letter_topic, event.body))
+            else:
+                self.metrics.dead_letter_errors += 1
         self._in_hand[event.request_id] = event
         last = (f"deadletter/{self.spec.name}", record)
         self._publish(event, outputs, last=last, outcome=DEAD_LETTER)
@@ -282,8 +284,9 @@ class Asynchronous:
         """Let go of an event whose last output was under way when the process before us died."""
         event.entry = entry
         if outcome == DEAD_LETTER:
-            event.body = json.dumps(json.loads(output)["requestPayload"]).encode()
-            self.keep_dead_letter(output, event)
+            body = dead_letters.payload_of(output)
+            event.body = body or b""
+            self.keep_dead_letter(output, None if body is None else event)
         self._done(event, outcome)
 
     def _store(self, event: Event, *, due: float = 0.0) -> None:

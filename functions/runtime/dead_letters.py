@@ -4,7 +4,8 @@ Form: AWS Lambda developer guide, "Capturing records of Lambda asynchronous invo
 Where the input was no click there was no invocation: then `approximateInvokeCount` is 0, the
 condition is ours (`NotAClick`), and `requestPayload` holds the topic and the bytes in base64.
 Of a payload above 256 KiB only its beginning is kept, and `payloadBytes` says how long it was: the
-record must itself pass through the broker.
+record must itself pass through the broker. One that nests deeper than 200 is kept in base64 too:
+not every reader could follow it.
 """
 
 import base64
@@ -18,6 +19,7 @@ from functions.runtime.retries import Condition
 from iot_button.events import format_instant
 
 MOST_KEPT_BYTES = 256 * 1024
+_DEEPEST = 200
 VERSION = "$LATEST"
 
 
@@ -84,10 +86,34 @@ def _about(
     }
 
 
+def payload_of(record: bytes) -> bytes | None:
+    """Return the event that a record was made of; None where it does not hold all of it."""
+    payload = json.loads(record)["requestPayload"]
+    if not isinstance(payload, dict) or payload.keys() != {"payloadBase64", "payloadBytes"}:
+        return json.dumps(payload).encode()
+    kept = base64.b64decode(payload["payloadBase64"])
+    return kept if len(kept) == payload["payloadBytes"] else None
+
+
 def _kept(payload: bytes) -> Any:
-    if len(payload) > MOST_KEPT_BYTES:
+    if len(payload) > MOST_KEPT_BYTES or _is_deep(payload):
         return _in_base64(payload)
-    return json.loads(payload)
+    kept = json.loads(payload)
+    if not payload.isascii() and len(json.dumps(kept)) > MOST_KEPT_BYTES:
+        return _in_base64(payload)  # what is not ASCII takes up to thrice the bytes in a record
+    return kept
+
+
+def _is_deep(payload: bytes) -> bool:
+    """Whether JSON may nest deeper than readers follow; a bracket in a text may count."""
+    if payload.count(b"[") + payload.count(b"{") <= _DEEPEST:
+        return False
+    depth = 0
+    for byte in payload:
+        depth += (byte in b"[{") - (byte in b"]}")
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 def _in_base64(payload: bytes) -> dict[str, Any]:

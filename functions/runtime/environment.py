@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from functions.runtime.event_socket import EventSocket
 from functions.runtime.frames import Frame, Frames, Kind
 from functions.runtime.manifest.model import FunctionSpec
-from functions.runtime.runs import Ended, Run, crashed, timed_out
+from functions.runtime.runs import Ended, Run, crashed, last_words, timed_out
 from iot_button.loop import READ, Loop, Timer
 
 BOOTSTRAP = Path(__file__).parent / "inside" / "bootstrap.py"
@@ -321,7 +321,9 @@ class Environment:
             self.runs = deque([unstarted.pop(0)] if unstarted else [])
         self.is_stopping = True
         if self.runs:
-            self._end(self._why(self.runs[0], status))
+            why = self._why(self.runs[0], status)
+            self._owner.on_output(self, self.runs[0].request_id, last_words(why))
+            self._end(why)
         unstarted = [*self.runs, *unstarted]
         self.runs.clear()
         self._close_files()

@@ -61,6 +61,12 @@ def crashed(run: Run, status: int | None, duration: float) -> Ended:
     )
 
 
+def last_words(ended: Ended) -> bytes:
+    """Return what the log says of a run whose process was ended, or ended under it."""
+    response = json.loads(ended.payload)
+    return f"{response['errorMessage']}\n{response['errorType']}\n".encode()
+
+
 def _signal_name(number: int) -> str:
     known = {6: "aborted", 9: "killed", 11: "segmentation fault", 15: "terminated"}
     return known.get(number, str(number))

@@ -19,11 +19,12 @@ from functions.runtime.http.deployment import Deployment
 from functions.runtime.http.route_table import check_routes
 from functions.runtime.http.server import HttpSide, listen
 from functions.runtime.intake import Intake, Subscription
-from functions.runtime.manifest import Manifest
+from functions.runtime.manifest import Manifest, ManifestError
+from functions.runtime.manifest.model import IotRule
 from functions.runtime.member import Member
 from functions.runtime.outputs import Outputs
 from functions.runtime.remote import Remote
-from functions.runtime.rules import compile_rule
+from functions.runtime.rules import Rule, RuleError, compile_rule
 from functions.runtime.rules.filters import widest
 from functions.runtime.seen import Output, Seen
 from functions.runtime.switches import Switches
@@ -42,6 +43,7 @@ FINISH_TIMEOUT = 1.5
 _COMMIT_EVERY = 0.01
 """Seconds between two fsyncs of the spool at least; all that came meanwhile shares one."""
 _STATUS_EVERY = 2.0
+_COLLECT_AFTER = 20_000
 _HTTP_STOP_TIMEOUT = 0.5
 
 
@@ -163,7 +165,7 @@ class Service:
         check_routes(self.manifest.functions)
         self._tell_of_orphans()
         self._rules = [
-            Subscription(compile_rule(rule.sql), member.queue, number)
+            Subscription(_compiled(rule), member.queue, number)
             for member in self._members.values()
             for number, rule in enumerate(member.spec.rules)
         ]
@@ -221,8 +223,11 @@ class Service:
             BrokerUnreachableError: the broker could not be reached within 5 s.
         """
         self._on_ready = on_ready
+        # What the start made stays: looking through it for garbage would take milliseconds. And a
+        # message is some twenty objects that wait for acknowledgements, none of them garbage.
         gc.collect()
-        gc.freeze()  # what the start made stays; looking through it for garbage costs milliseconds
+        gc.freeze()
+        gc.set_threshold(_COLLECT_AFTER, 20, 20)
         self.loop.run()
         if self._problem is not None:
             raise self._problem
@@ -339,3 +344,13 @@ class Service:
     def _kill_environments(self) -> None:
         for member in self._members.values():
             member.pool.kill()
+
+
+def _compiled(rule: IotRule) -> Rule:
+    """Compile a rule; what is wrong with it is wrong at its place in the manifest."""
+    try:
+        return compile_rule(rule.sql)
+    except RuleError as error:
+        raise ManifestError(
+            error.problem, file=rule.place.file, place=rule.place, mend=error.mend
+        ) from error

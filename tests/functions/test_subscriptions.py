@@ -73,3 +73,16 @@ def test_a_message_of_two_rules_that_overlap_is_one_event_for_each(
         *(("first", "out/narrow"), ("first", "out/wide")),
         *(("second", "out/narrow"), ("second", "out/wide")),
     ]
+
+
+def test_a_wrong_rule_is_shown_at_its_place_in_the_manifest(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "echo.py").touch()
+    text = SERVICE.replace("SELECT * FROM 'iotbutton/#'", "SELECT uper(a) FROM 'b'")
+    (tmp_path / "serverless.yml").write_text(text)
+    program = start("functions", "--manifest", ".", "--broker", "mqtt://127.0.0.1:1")
+    assert program.end() == 2
+    line = text.splitlines().index(next(t for t in text.splitlines() if "uper" in t)) + 1
+    column = text.splitlines()[line - 1].index('"SELECT') + 1
+    assert f"serverless.yml:{line}:{column}: " in program.said[0]
+    assert "(line 1, column 8 of the sql)" in program.said[0]
+    assert program.said[-1] == "  did you mean upper()?"

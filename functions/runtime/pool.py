@@ -25,8 +25,8 @@ _AHEAD = 0.002
 _LOOK_AFTER = 0.005
 _STALLED_AFTER = 0.02
 _MUCH_WORK = 0.05
-"""Seconds of work that may wait before another environment is started for it: a cold start costs
-some 40 ms of a core, in which a fast handler has done thousands of events."""
+"""Seconds of work that may wait, and that all environments may be stuck, before another is started:
+a cold start costs some 40 ms of a core, in which a fast handler has done thousands of events."""
 _IDLE_TIMEOUT = 600.0
 _NEWEST_WEIGHT = 0.1
 
@@ -212,7 +212,7 @@ class Pool:
         now = time.monotonic()
         usable = [e for e in self.environments if not e.is_stopping]
         is_starting = any(not e.is_ready for e in usable)
-        prompt = sum(1 for e in usable if now - e.head_since < _STALLED_AFTER)
+        prompt = sum(1 for e in usable if now - e.head_since < _MUCH_WORK)
         work = len(self.waiting) * self._usual_duration
         if not is_starting and (not prompt or work / prompt > _MUCH_WORK):
             self._grow()

@@ -10,8 +10,8 @@ export class Press {
   #light;
   #outcome;
   #latest = 0; // the light follows the latest press
-  #waiting = new Map(); // eventId -> what to do when it comes back
-  #recent = new Map(); // eventId -> click: the click may be here before the answer to its press
+  #waiting = new Map(); // name -> what to do when it comes back
+  #recent = new Map(); // name -> click and moment: it may be here before the answer to its press
 
   constructor({ light, outcome }) {
     this.#light = light;
@@ -22,11 +22,12 @@ export class Press {
   async send(clickType) {
     const number = ++this.#latest;
     const word = clickType.toLowerCase();
+    const since = performance.now();
     this.#show(number, "sending", `Sending a ${word} click…`);
     try {
-      const { eventId } = await post(clickType);
+      const pressed = await post(clickType);
       this.#show(number, "published", `The broker has the ${word} click. Waiting for the function…`);
-      this.#follow(number, word, eventId);
+      this.#follow(number, word, pressed, since);
     } catch (error) {
       this.#show(number, "failed", `The ${word} click failed: ${error.message}`);
     }
@@ -35,30 +36,33 @@ export class Press {
   /** Say which clicks have come back. */
   seen(clicks) {
     for (const click of clicks) {
-      if (!click.eventId) continue;
-      this.#recent.set(click.eventId, click);
-      this.#waiting.get(click.eventId)?.(click);
+      const name = click.eventId || nameWithoutId(click);
+      this.#recent.set(name, { click, at: performance.now() });
+      this.#waiting.get(name)?.(click);
     }
-    for (const eventId of this.#recent.keys()) {
+    for (const name of this.#recent.keys()) {
       if (this.#recent.size <= REMEMBERED) break;
-      this.#recent.delete(eventId);
+      this.#recent.delete(name);
     }
   }
 
-  #follow(number, word, eventId) {
+  #follow(number, word, pressed, since) {
+    const names = [pressed.eventId, nameWithoutId(pressed)];
     const late = setTimeout(() => {
       this.#show(number, "failed", `The broker has the ${word} click, but no function has answered ` +
         `for ${PROCESSED_TIMEOUT_MS / 1000} s. Is "iot-button functions" running?`);
     }, PROCESSED_TIMEOUT_MS);
     const done = (click) => {
       clearTimeout(late);
-      this.#waiting.delete(eventId);
+      for (const name of names) {
+        if (this.#waiting.get(name) === done) this.#waiting.delete(name);
+      }
       const took = click.latencyMs === null ? "" : ` in ${latency(click.latencyMs)}`;
       this.#show(number, "processed", `The ${word} click was processed${took}.`);
     };
-    const early = this.#recent.get(eventId);
-    if (early) done(early);
-    else this.#waiting.set(eventId, done);
+    const early = names.map((name) => this.#recent.get(name)).find((found) => found?.at >= since);
+    if (early) done(early.click);
+    else for (const name of names) this.#waiting.set(name, done);
   }
 
   #show(number, state, words) {
@@ -67,6 +71,11 @@ export class Press {
     this.#outcome.dataset.state = state;
     this.#outcome.textContent = words;
   }
+}
+
+/** What a click is known by where the function does not pass its id on. */
+function nameWithoutId(click) {
+  return `${click.serialNumber} ${click.clickType}`;
 }
 
 async function post(clickType) {

@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -115,6 +116,23 @@ def test_a_press_on_the_page_becomes_one_row_of_its_kind(
     expect(row).to_have_count(2)
     expect(page.locator("#light")).to_have_attribute("data-state", "processed")
     expect(row.locator(".type")).to_have_text(["single", click_type.lower()])
+
+
+def test_the_light_knows_a_press_also_where_the_function_does_not_pass_the_id_on(
+    page: Page, dashboard: Program, broker: Mosquitto
+) -> None:
+    answer = {"serialNumber": "WEB-BUTTON", "clickType": "SINGLE"}
+    with Listener(broker.port, "iotbutton/+") as function:
+        function.publish("iotprocessed", json.dumps(answer))
+        open_live(page, dashboard)
+        expect(page.locator("tr.click")).to_have_count(1)
+        tap_with_pointer(page)
+        function.next()
+        function.publish("iotprocessed", json.dumps(answer | {"clickType": "LONG"}))
+        expect(page.locator("tr.click")).to_have_count(2)
+        expect(page.locator("#light")).to_have_attribute("data-state", "published")
+        function.publish("iotprocessed", json.dumps(answer))
+        expect(page.locator("#light")).to_have_attribute("data-state", "processed")
 
 
 def test_a_press_by_assistive_technology_is_a_single_click(

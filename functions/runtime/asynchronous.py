@@ -45,8 +45,10 @@ _LONGEST_SLEEP = 60.0
 class Settled(Protocol):
     """Who hears that a click has come to its end for one function."""
 
-    def __call__(self, function: str, click: ClickId, outcome: str) -> None:
-        """Hear it; the outcome is in `Seen` already."""
+    def __call__(
+        self, function: str, click: ClickId, outcome: str, on_told: Callable[[], None]
+    ) -> None:
+        """Hear it; the outcome is in `Seen` already. `on_told`: the button has its receipt."""
 
 
 @dataclass(slots=True)
@@ -198,8 +200,9 @@ class Asynchronous:
 
         def on_done() -> None:
             if outcome == DEAD_LETTER:
-                self.keep_dead_letter(last[1], event)
-            self._done(event, outcome)
+                self._keep_and_end(last[1], event, again=event)
+            else:
+                self._done(event, outcome)
 
         self.shared.outputs.publish(
             outputs,
@@ -251,22 +254,33 @@ class Asynchronous:
         self.shared.spool.put(self.dead_letter_queue, size + record + again)
         self.shared.spool.trim(self.dead_letter_queue, most=_MOST_DEAD_LETTERS)
 
+    def _keep_and_end(self, record: bytes, event: Event, *, again: Event | None) -> None:
+        """Keep a dead letter, and let go of its event when that is on disk."""
+        self.keep_dead_letter(record, again)
+        self.shared.when_on_disk(lambda: self._done(event, DEAD_LETTER))
+
     def _done(self, event: Event, outcome: str) -> None:
         """Let go of an event whose outputs the broker has."""
         self._in_hand.pop(event.request_id, None)
-        if event.entry is not None:
-            self.shared.spool.remove(event.entry)
-            self._entries.discard(event.entry)
-        self.settle(event.click, outcome)
+        self.settle(event.click, outcome, on_told=lambda: self._remove(event.entry))
         event.safe()
-        if event.entry is not None:
+
+    def _remove(self, entry: int | None) -> None:
+        """Remove an event from disk: its outcome is there, and its button has been told."""
+        if entry is not None:
+            self.shared.spool.remove(entry)
+            self._entries.discard(entry)
             self._look_at_disk_soon()
 
-    def settle(self, click: ClickId | None, outcome: str) -> None:
+    def settle(
+        self, click: ClickId | None, outcome: str, *, on_told: Callable[[], None] = lambda: None
+    ) -> None:
         """Remember a click's outcome, for its repeats and for its receipt."""
-        if click is not None:
+        if click is None:
+            on_told()
+        else:
             self.shared.seen.done(click.key(self.spec.name), outcome)
-            self.shared.settled(self.spec.name, click, outcome)
+            self.shared.settled(self.spec.name, click, outcome, on_told)
 
     # On disk.
 
@@ -275,6 +289,17 @@ class Asynchronous:
         slim = Event(event.request_id, b"", event.received, event.click, attempts=event.attempts)
         entry = b"" if event.entry is None else str(event.entry).encode()
         return b"\n".join((self.spec.name.encode(), outcome.encode(), entry, slim.to_bytes()))
+
+    def know_those_on_disk(self) -> None:
+        """Know the newest events on disk as held, before the first message comes.
+
+        Killed in between, the process before us had put an event on disk and not yet noted that;
+        its source has it too, and sends it again.
+        """
+        for entry in self.shared.spool.entries(self.queue, limit=_IN_HAND, newest=True):
+            event = Event.from_bytes(entry.body, entry=entry.id)
+            if event.click is not None and self._outcome(event) is None:
+                self.shared.seen.done(event.click.key(self.spec.name), HELD)
 
     def expect_resumed(self, entry: int) -> None:
         """Leave an entry of the spool alone: its event has been run, its output is under way."""
@@ -286,8 +311,9 @@ class Asynchronous:
         if outcome == DEAD_LETTER:
             body = dead_letters.payload_of(output)
             event.body = body or b""
-            self.keep_dead_letter(output, None if body is None else event)
-        self._done(event, outcome)
+            self._keep_and_end(output, event, again=None if body is None else event)
+        else:
+            self._done(event, outcome)
 
     def _store(self, event: Event, *, due: float = 0.0) -> None:
         """Put an event on disk; its source may forget it once it is there."""

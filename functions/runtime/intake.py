@@ -128,11 +128,18 @@ class Intake:
         except (NotAClickError, RulePayloadError) as error:
             self._bury(message, topic, place.subscriptions[0].function, error)
 
-    def settled(self, function: str, click: ClickId, _outcome: str) -> None:
-        """Hear that a click is done for a function; when it is for all, its button hears it."""
+    def settled(
+        self, function: str, click: ClickId, _outcome: str, on_told: Callback = lambda: None
+    ) -> None:
+        """Hear that a click is done for a function; when it is for all, its button hears it.
+
+        `on_told` is called when the broker has the receipt, or when there is none to send.
+        """
         self._release(click.key(function))
         if click.wants_receipt:
-            self._send_receipt_if_done(click)
+            self._send_receipt_if_done(click, on_told)
+        else:
+            on_told()
 
     # Clicks.
 
@@ -219,14 +226,16 @@ class Intake:
         for one_safe in self._under_way.pop(key, ()):
             one_safe()
 
-    def _send_receipt_if_done(self, click: ClickId) -> None:
+    def _send_receipt_if_done(self, click: ClickId, on_told: Callback = lambda: None) -> None:
         outcomes = set()
         for subscription in self._place(f"iotbutton/{click.serial_number}").subscriptions:
             key = click.of_rule(subscription.number).key(subscription.function.spec.name)
             outcomes.add(self._shared.seen.outcome(key))
         if not outcomes & {None, HELD}:
             outcome = DEAD_LETTER if DEAD_LETTER in outcomes else PROCESSED
-            self._shared.outputs.send_receipt(click, outcome)
+            self._shared.outputs.send_receipt(click, outcome, on_told)
+        else:
+            on_told()  # another function is not done; who ends last tells the button
 
     # Everything else.
 

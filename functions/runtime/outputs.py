@@ -137,7 +137,9 @@ class Outputs:
             on_acknowledged=on_acknowledged,
         )
 
-    def send_receipt(self, click: ClickId, outcome: str) -> None:
+    def send_receipt(
+        self, click: ClickId, outcome: str, on_acknowledged: Callback = lambda: None
+    ) -> None:
         """Tell a button what became of its click."""
         receipt = {
             "eventId": click.event_id,
@@ -147,9 +149,5 @@ class Outputs:
         self._stream.publish(
             self._topics.receipt(click.serial_number),
             json.dumps(receipt, separators=(",", ":")).encode(),
-            on_acknowledged=_nothing,
+            on_acknowledged=on_acknowledged,
         )
-
-
-def _nothing() -> None:
-    pass

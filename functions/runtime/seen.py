@@ -32,6 +32,7 @@ __all__ = ["Key", "Output", "Seen", "Stage", "key_of"]
 _JOURNAL_BYTES = 1 << 20
 _LATEST_MOMENT = (1 << 32) - 1
 _OUTCOME_NUMBERS = {name: number for number, name in enumerate(OUTCOMES) if name}
+_HELD = _OUTCOME_NUMBERS["held"]  # no end: its output may be under way by then
 
 _DONE = struct.Struct("<B16sIB")  # moment, number of the outcome
 
@@ -142,8 +143,10 @@ class Seen:
         """
         if outcome not in _OUTCOME_NUMBERS:
             raise ValueError(f"no outcome: {outcome!r}")
-        self._under_way.finish(key)
-        self._note(key, _OUTCOME_NUMBERS[outcome])
+        number = _OUTCOME_NUMBERS[outcome]
+        if number != _HELD:
+            self._under_way.finish(key)
+        self._note(key, number)
 
     def forget(self, key: Key) -> None:
         """Let a done event run again: it is redriven."""
@@ -185,7 +188,7 @@ class Seen:
                 start += KEYED.size
             else:
                 _, _, moment, number = _DONE.unpack_from(body, start)
-                if number:
+                if number and number != _HELD:
                     self._under_way.finish(key)
                 self._unfiled += self._window.note(key, number, moment)
                 start += _DONE.size

@@ -30,6 +30,7 @@ from functions.runtime.seen import Output, Seen
 from functions.runtime.switches import Switches
 from functions.runtime.timetables import Timetables
 from iot_button.errors import BrokerUnreachableError, StopTimeoutError
+from iot_button.files import StorageError
 from iot_button.loop import READ, Loop, Timer
 from iot_button.messages import Message
 from iot_button.mqtt import Stream
@@ -182,8 +183,10 @@ class Service:
                 name, count = queue.removeprefix(EVENTS), self._spool.count(queue)
                 log.warning("%d events wait for %r, which is not in the manifest", count, name)
 
-    def _settled(self, function: str, click: ClickId, outcome: str) -> None:
-        self._intake.settled(function, click, outcome)
+    def _settled(
+        self, function: str, click: ClickId, outcome: str, on_told: Callable[[], None]
+    ) -> None:
+        self._intake.settled(function, click, outcome, on_told)
 
     def _connect(self) -> None:
         client_id = self.settings.functions_client_id
@@ -205,6 +208,8 @@ class Service:
             member = self._members.get(name.decode())
             if member is not None and entry:
                 member.queue.expect_resumed(int(entry))
+        for member in self._members.values():
+            member.queue.know_those_on_disk()
 
     def _start_http(self) -> None:
         self.loop.unwatch(self._http.fileno())
@@ -286,7 +291,17 @@ class Service:
         self._on_disk.append(callback)
 
     def _end_of_turn(self) -> None:
-        self._commit_spool()
+        # Outcomes first: an event may leave the spool only when it is known to be done. And once
+        # more: one that lies in the spool now is known as held from here on.
+        self._seen.commit()
+        try:
+            self._commit_spool()
+        except StorageError as error:
+            # What was put there since the last commit is undone; its sources have it still, and
+            # send it again to the next process.
+            self._problem = error
+            self.loop.stop()
+            return
         self._seen.commit()
         self._stream.flush()
 

@@ -72,8 +72,10 @@ class Broker:
         self.sent: list[tuple[str, bytes]] = []
         self.qos: list[int] = []
         self.is_holding = False
+        self.held: set[str] = set()
+        """Topics whose messages are not acknowledged."""
         self.is_ready = True
-        self._missing: list[Callable[[], None]] = []
+        self._missing: list[tuple[str, Callable[[], None]]] = []
         self._packet_ids = itertools.count(1)
 
     @property
@@ -93,7 +95,7 @@ class Broker:
         retain: bool = False,
     ) -> None:
         self._take(topic, payload, qos)
-        self._missing.append(on_acknowledged)
+        self._missing.append((topic, on_acknowledged))
 
     def publish_once(
         self,
@@ -109,17 +111,18 @@ class Broker:
             on_acknowledged()
 
         self._take(topic, payload, 2)
-        self._missing.append(both)
+        self._missing.append((topic, both))
 
     def resume(self, topic: str, payload: bytes, **options: Any) -> None:
         del options["is_released"]
         self.publish_once(topic, payload, **options)
 
     def acknowledge_all(self) -> None:
-        """Acknowledge what was sent, as at the end of a turn."""
+        """Acknowledge what was sent."""
         if not self.is_holding:
-            missing, self._missing = self._missing, []
-            for on_acknowledged in missing:
+            missing = [entry for entry in self._missing if entry[0] not in self.held]
+            self._missing = [entry for entry in self._missing if entry[0] in self.held]
+            for _topic, on_acknowledged in missing:
                 on_acknowledged()
 
     def _take(self, topic: str, payload: bytes, qos: int) -> None:
@@ -143,6 +146,9 @@ class Workshop:
     ) -> None:
         self.clock = clock
         self.specs = specs
+        self.is_dead = False
+        self.dies_after_spool: Callable[[], bool] = lambda: False
+        """Asked after each commit of the spool: whether this is the moment of a `kill -9`."""
         self.broker = Broker()
         self.acknowledged: list[int] = []
         self.settled: list[tuple[str, str, str]] = []
@@ -205,6 +211,8 @@ class Workshop:
             if entry:
                 self.members[name.decode()].queue.expect_resumed(int(entry))
         for member in self.members.values():
+            member.queue.know_those_on_disk()
+        for member in self.members.values():
             member.queue.refill()
         return self
 
@@ -215,7 +223,8 @@ class Workshop:
             member.pool.stop()
             member.pool.kill()
         self.run_until(lambda: not self.environments, what="all environments end")
-        self._files.close()
+        killed = SystemExit()  # nothing more is committed
+        self._files.__exit__(SystemExit, killed, None)
         self.loop.close()
 
     @property
@@ -340,9 +349,11 @@ class Workshop:
     def _acknowledge(self, delivery: Delivery) -> None:
         self.acknowledged.append(delivery.packet_id)
 
-    def _settled(self, function: str, click: ClickId, outcome: str) -> None:
+    def _settled(
+        self, function: str, click: ClickId, outcome: str, on_told: Callable[[], None]
+    ) -> None:
         self.settled.append((function, click.event_id, outcome))
-        self.intake.settled(function, click, outcome)
+        self.intake.settled(function, click, outcome, on_told)
 
     def _on_resumed(self, output: Output) -> None:
         name, outcome, entry, event = output.extra.split(b"\n", 3)
@@ -351,13 +362,20 @@ class Workshop:
         )
 
     def _end_of_turn(self) -> None:
+        if self.is_dead:
+            return
+        self.seen.commit()
         if self.spool.is_changed:
             self.spool.commit()
+            if self.dies_after_spool():
+                self.is_dead = True
+                return
             callbacks, self._on_disk[:] = self._on_disk[:], []
             for callback in callbacks:
                 callback()
-        self.seen.commit()
-        self.broker.acknowledge_all()
+            self.seen.commit()
+        if self.broker.outstanding and not self.broker.is_holding:
+            self.loop.call_later(0, self.broker.acknowledge_all)
 
 
 @contextlib.contextmanager

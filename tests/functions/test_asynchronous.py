@@ -11,6 +11,7 @@ from functions.runtime.control import State
 from functions.runtime.events import ClickId, Event
 from functions.runtime.identity import new_request_id
 from functions.runtime.outputs import MOST_BYTES
+from functions.runtime.seen import Seen
 from functions.runtime.switches import Switch
 from tests.functions.service_support import Clock, Workshop, body, function, one_function
 
@@ -379,7 +380,7 @@ def test_no_more_handshakes_are_under_way_at_once_than_the_broker_can(tmp_path: 
         workshop.broker.is_holding = True
         for number in range(20):
             workshop.take(b"%d" % number, click=click_id(str(number)))
-        workshop.run_until(lambda: not workshop.member.pool.running, what="all are run")
+        workshop.run_until(lambda: workshop.member.metrics.invocations == 20, what="all are run")
         workshop.turn(20)
         assert len(workshop.sent_to("out")) == 3
         workshop.broker.is_holding = False
@@ -470,3 +471,68 @@ def test_a_thousand_failing_events_each_become_one_dead_letter(tmp_path: Path) -
         assert sorted(record["requestPayload"] for record in records) == list(range(1_000))
         assert {r["requestContext"]["approximateInvokeCount"] for r in records} == {3}
         assert workshop.member.metrics.invocations == 3_000
+
+
+# Killed between two commits.
+
+
+def test_an_event_that_was_put_on_disk_in_the_last_moment_is_not_run_twice(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "runs"
+    rule = "SELECT * FROM 'iotbutton/+'"
+    clock = Clock()
+    options: dict[str, Any] = {"clock": clock, "publish_result_to": "out"}
+    click: dict[str, Any] = {"eventId": "one", "file": str(file), "failures": 1}
+    with one_function(tmp_path, COUNTING, rule, **options) as workshop:
+        workshop.dies_after_spool = lambda: True
+        workshop.click(**click)
+        workshop.run_until(lambda: workshop.is_dead, what="the failed event is on disk")
+        assert workshop.acknowledged == []
+    clock.now += 61  # it is due, and its source sends it again
+    with one_function(tmp_path, COUNTING, rule, **options) as workshop:
+        packet = workshop.click(**click, duplicate=True)
+        workshop.settle()
+        assert workshop.acknowledged == [packet]
+        assert workshop.until_sent("iotbutton/one/receipt")[0]["outcome"] == "processed"
+        workshop.advance(1000)
+        assert workshop.sent_to("out") == ["done"]
+    assert len(file.read_text().split()) == 2
+
+
+@pytest.mark.parametrize("handshakes", [0, 1])
+def test_an_event_stays_on_disk_until_the_broker_has_its_receipt(
+    tmp_path: Path, handshakes: int
+) -> None:
+    file = tmp_path / "runs"
+    rule = "SELECT * FROM 'iotbutton/+'"
+    options: dict[str, Any] = {"publish_result_to": "out", "delays": (0.05,)}
+    with one_function(tmp_path, COUNTING, rule, handshakes=handshakes, **options) as workshop:
+        queue = workshop.member.queue.queue
+        workshop.broker.held = {"iotbutton/one/receipt"}
+        workshop.click(eventId="one", file=str(file), failures=1)
+        workshop.until_sent("iotbutton/one/receipt")
+        workshop.turn(20)
+        assert workshop.spool.count(queue) == 1
+    with one_function(tmp_path, COUNTING, rule, handshakes=handshakes, **options) as workshop:
+        receipts = workshop.until_sent("iotbutton/one/receipt")
+        assert receipts[0]["outcome"] == "processed"
+        workshop.settle()
+        assert workshop.spool.count(queue) == 0
+        assert workshop.sent_to("out") == []
+    assert len(file.read_text().split()) == 2
+
+
+def test_an_output_under_way_is_known_though_its_event_is_put_on_disk_meanwhile(
+    tmp_path: Path,
+) -> None:
+    with one_function(tmp_path, ECHO, handshakes=1, publish_result_to="out") as workshop:
+        key = click_id().key("mine")
+        workshop.seen.send(key, 7, "out", b"1", b"extra")
+        workshop.seen.done(key, "held")
+        assert [output.packet_id for output in workshop.seen.under_way()] == [7]
+        workshop.seen.commit()
+    with Seen(tmp_path / "seen") as seen:
+        assert [output.packet_id for output in seen.under_way()] == [7]
+        seen.done(key, "processed")
+        assert seen.under_way() == []

@@ -99,9 +99,12 @@ def test_a_taken_port_stops_everything_and_says_what_to_do(up: Up, start: Start)
     assert second.said[-1] == "iot-button: broker did not start; its reason is above"
 
 
-def test_a_taken_dashboard_port_takes_the_other_parts_down_again(up: Up, start: Start) -> None:
+def test_a_taken_dashboard_port_takes_the_other_parts_down_again(
+    up: Up, start: Start, tmp_path: Path
+) -> None:
     port = str(up().port("dashboard"))
-    second = start("up", *FREE_PORTS, "--dashboard-port", port)
+    own_state = ("--state-dir", str(tmp_path / "second"))
+    second = start("up", *FREE_PORTS, *own_state, "--dashboard-port", port)
     assert second.end() == 1
     assert f"port {port} on 127.0.0.1 is taken" in "\n".join(second.said)
     assert children(second.process.pid) == {}

@@ -160,7 +160,7 @@ def collect(listener: Listener, outcome: Outcome, ids: set[str]) -> None:
     end = time.monotonic() + 60
     while not outcome.has(ids):
         if time.monotonic() > end:
-            pytest.fail(f"not each click has its end: {without_end(ids, outcome)}")
+            pytest.fail(f"not each click has its end and its receipt: {without_end(ids, outcome)}")
         if not listener.is_empty:
             outcome.take(listener.next())
         else:
@@ -170,7 +170,8 @@ def collect(listener: Listener, outcome: Outcome, ids: set[str]) -> None:
 def without_end(ids: set[str], outcome: Outcome) -> str:
     ended = outcome.processed.keys() | outcome.dead.keys()
     some = [(e, outcome.receipts.get(e)) for e in sorted(ids - ended)]
-    return f"{len(some)} have not; those with their receipts: {some[:5]}"
+    untold = sorted(ids & ended - outcome.receipts.keys())
+    return f"{len(some)} have none: {some[:5]}; {len(untold)} have no receipt: {untold[:5]}"
 
 
 def check(ids: set[str], outcome: Outcome) -> None:
@@ -178,7 +179,7 @@ def check(ids: set[str], outcome: Outcome) -> None:
     assert outcome.processed.keys() | outcome.dead.keys() == ids
     assert outcome.processed.keys() & outcome.dead.keys() == set()
     assert [e for e, count in (outcome.processed + outcome.dead).items() if count != 1] == []
-    said = {e: "processed" for e in outcome.processed} | dict.fromkeys(outcome.dead, "deadletter")
+    said = dict.fromkeys(outcome.processed, "processed") | dict.fromkeys(outcome.dead, "deadletter")
     assert outcome.receipts == said
 
 

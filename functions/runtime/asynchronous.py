@@ -40,6 +40,7 @@ _WAITS_AT_MOST = 1.0
 _MOST_OUTSTANDING = 10_000
 _MOST_DEAD_LETTERS = 1_000
 _LONGEST_SLEEP = 60.0
+_BACK_OFF = 0.1
 
 
 class Settled(Protocol):
@@ -334,9 +335,7 @@ class Asynchronous:
 
     def _look_at_disk_soon(self) -> None:
         """Refill once, however many were stored in this turn."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if self._is_stopping else self.shared.loop.call_later(0, self._on_timer)
+        self._wake_after(0.0)
 
     def _store_waiting(self) -> None:
         """Put on disk what waits for a slot; its place in the line is kept there."""
@@ -360,13 +359,15 @@ class Asynchronous:
         """Take from disk what is due, as far as there is room."""
         if self._is_stopping or self.state is State.PAUSED:
             return
-        if self.shared.outstanding() <= _MOST_OUTSTANDING:
-            room = _IN_HAND - len(self._entries)
-            due = self.shared.spool.due(self.queue, limit=room + 1, skip=self._entries)
-            self._is_behind = len(due) > room
-            for entry in due[:room]:
-                self._entries.add(entry.id)
-                self._run_again(Event.from_bytes(entry.body, entry=entry.id))
+        if self.shared.outstanding() > _MOST_OUTSTANDING:
+            self._wake_after(_BACK_OFF)
+            return
+        room = _IN_HAND - len(self._entries)
+        due = self.shared.spool.due(self.queue, limit=room + 1, skip=self._entries)
+        self._is_behind = len(due) > room
+        for entry in due[:room]:
+            self._entries.add(entry.id)
+            self._run_again(Event.from_bytes(entry.body, entry=entry.id))
         self._wake_when_due()
 
     def _run_again(self, event: Event) -> None:
@@ -387,15 +388,15 @@ class Asynchronous:
 
     def _wake_when_due(self) -> None:
         """Look at the disk again when the next retry is due; what is due is in hand by then."""
+        now = self.shared.clock()
+        moment = self.shared.spool.next_due(self.queue, after=now)
+        self._wake_after(None if moment is None else min(moment - now, _LONGEST_SLEEP))
+
+    def _wake_after(self, delay: float | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._is_stopping or self.state is State.PAUSED:
-            return
-        now = self.shared.clock()
-        moment = self.shared.spool.next_due(self.queue, after=now)
-        if moment is not None:
-            delay = min(moment - now, _LONGEST_SLEEP)
+        if delay is not None and not self._is_stopping and self.state is not State.PAUSED:
             self._timer = self.shared.loop.call_later(delay, self._on_timer)
 
     def _on_timer(self) -> None:

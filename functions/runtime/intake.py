@@ -135,11 +135,12 @@ class Intake:
 
         `on_told` is called when the broker has the receipt, or when there is none to send.
         """
-        self._release(click.key(function))
         if click.wants_receipt:
             self._send_receipt_if_done(click, on_told)
         else:
             on_told()
+        # Behind the receipt: a broker that reads no further than this has the receipt, too.
+        self._release(click.key(function))
 
     # Clicks.
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from iot_button.messages import Delivery
 from tests.functions.service_support import CLICKS, Workshop, body, function, one_function
 
 ECHO = "def lambda_handler(event, context):\n    return event\n"
@@ -101,6 +102,23 @@ def test_a_repeat_gets_its_receipt_again_also_from_the_next_runtime(tmp_path: Pa
         workshop.settle()
         assert workshop.acknowledged == [third]
         assert workshop.sent_to("out/mine") == []
+
+
+def test_a_click_is_acknowledged_behind_its_receipt(tmp_path: Path) -> None:
+    """A connection that is cut between the two must not take the receipt alone."""
+    with Workshop(tmp_path, echo(tmp_path, "mine", CLICKS)) as workshop:
+        sent_before: list[int] = []
+        acknowledge = workshop.intake._acknowledge  # noqa: SLF001 - to hear the order of the two
+
+        def listen(delivery: Delivery) -> None:
+            sent_before.append(len(workshop.sent_to(RECEIPT)))
+            acknowledge(delivery)
+
+        workshop.intake._acknowledge = listen  # noqa: SLF001 - likewise
+        workshop.click(eventId="one")
+        workshop.click(eventId="one")
+        workshop.run_until(lambda: len(workshop.acknowledged) == 2, what="both are acknowledged")
+        assert sent_before == [1, 1]
 
 
 def test_a_repeat_while_the_first_runs_joins_it(tmp_path: Path) -> None:

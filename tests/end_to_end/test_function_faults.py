@@ -46,15 +46,22 @@ def lambda_handler(event, context):
 
 @dataclass
 class Outcome:
-    """How often each click was published where, by event id."""
+    """How often each click was published where, by event id.
+
+    `how`: of each processed one, its DUP flag, connection and packet id, as evidence.
+    """
 
     processed: Counter[str] = field(default_factory=Counter)
     dead: Counter[str] = field(default_factory=Counter)
     receipts: dict[str, str] = field(default_factory=dict)
+    how: dict[str, list[tuple[bool, int, int]]] = field(default_factory=dict)
 
     def take(self, message: Message) -> None:
         content = json.loads(message.payload)
         if message.topic == "iotprocessed":
+            self.how.setdefault(content["eventId"], []).append(
+                (message.duplicate, message.delivery.connection_number, message.delivery.packet_id)
+            )
             self.processed[content["eventId"]] += 1
         elif message.topic.startswith("deadletter/"):
             self.dead[content["requestPayload"]["eventId"]] += 1
@@ -178,7 +185,9 @@ def check(ids: set[str], outcome: Outcome) -> None:
     """Each click is processed or a dead letter, never both, and never twice."""
     assert outcome.processed.keys() | outcome.dead.keys() == ids
     assert outcome.processed.keys() & outcome.dead.keys() == set()
-    assert [e for e, count in (outcome.processed + outcome.dead).items() if count != 1] == []
+    counts = outcome.processed + outcome.dead
+    twice = {e: outcome.how.get(e) for e, count in counts.items() if count != 1}
+    assert twice == {}, twice
     said = dict.fromkeys(outcome.processed, "processed") | dict.fromkeys(outcome.dead, "deadletter")
     assert outcome.receipts == said
 

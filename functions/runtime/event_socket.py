@@ -5,6 +5,7 @@ take back, and the kernel decides who gets a datagram.
 """
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -18,6 +19,7 @@ _EVENT = struct.Struct("<cIH36s")
 _PACK = struct.Struct("<cH")
 _LENGTH = struct.Struct("<I")
 _LARGEST_DATAGRAM = 65_536
+_SMALLEST_LIMIT = 1024
 
 
 class EventSocket:
@@ -26,6 +28,7 @@ class EventSocket:
     def __init__(self) -> None:
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._ours.setblocking(False)
+        self._largest = _LARGEST_DATAGRAM
         self._sequence = 0
         self._files: dict[str, Path] = {}
 
@@ -44,15 +47,18 @@ class EventSocket:
         for run in runs:
             datagram = self._datagram(run)
             size += _LENGTH.size + len(datagram)
-            if datagrams and size > _LARGEST_DATAGRAM:
+            if datagrams and size > self._largest:
                 self.forget(run)
                 break
             datagrams.append(datagram)
         try:
             self._ours.send(datagrams[0] if len(datagrams) == 1 else _packed(datagrams))
-        except OSError:
+        except OSError as error:
             for run in runs:
                 self.forget(run)
+            if error.errno == errno.EMSGSIZE and self._largest > _SMALLEST_LIMIT:
+                self._largest //= 2  # this system takes less (macOS by default: 2 KiB)
+                return self.put(runs)
             return 0
         return len(datagrams)
 
@@ -88,7 +94,7 @@ class EventSocket:
         self._sequence += 1
         run.sequence = self._sequence
         kind, payload = b"E", run.event
-        if len(payload) > _LARGEST_DATAGRAM - _EVENT.size - len(run.header):
+        if len(payload) > self._largest - _EVENT.size - len(run.header):
             kind, payload = b"F", self._to_file(run)
         head = _EVENT.pack(kind, run.sequence, len(run.header), run.request_id.encode())
         return head + run.header + payload

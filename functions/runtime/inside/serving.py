@@ -36,6 +36,8 @@ def serve(config_json: str) -> None:
     """Run until told to stop; then return, so that `atexit` handlers run."""
     config = json.loads(config_json)
     parent = Parent(config["parent"], timeout=config["timeout"])
+    # Its default would end us, if we were asked between being ready and listening for it.
+    signal.signal(_GIVE_BACK, signal.SIG_IGN)
     log = Log()
     channel = Channel(events=config["events"], results=config["results"], on_idle=parent.check)
     WhenLoggingIsImported(log).install()

@@ -148,6 +148,7 @@ class Intake:
         self, message: Message, topic: str, subscriptions: Sequence[Subscription]
     ) -> None:
         click = decode_click(message.payload, serial_number=Topics.serial_number(topic))
+        fields = _all_fields(message.payload)
         is_known_again = click.event_id is not None or click.clicked_at is not None
         pending = self._pending_for(message, is_known_again=is_known_again)
         if pending is None:
@@ -158,7 +159,6 @@ class Intake:
             event_id = id_of_content(click)
         else:
             event_id = event_id_at(int(self._shared.clock() * 1000))
-        fields = msgspec.json.decode(message.payload)
         fields |= click.as_event()
         fields["eventId"] = event_id
         for subscription in subscriptions:
@@ -256,14 +256,19 @@ class Intake:
 
     def _body(self, rule: Rule, message: Message, topic: str, fields: Any) -> bytes | None:
         """Return the event that a rule makes of a message, as JSON; None where it wants none."""
-        if rule.selects_everything:
+        try:
+            if not rule.selects_everything:
+                return self._applied(rule, message, topic, fields)
             if fields is not None:
                 return msgspec.json.encode(fields)
-            try:
-                msgspec.json.decode(message.payload)
-            except (ValueError, RecursionError) as error:
-                raise RulePayloadError(f"it is not JSON: {error}", message.payload) from error
-            return message.payload
+            msgspec.json.decode(message.payload)
+        except RulePayloadError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise RulePayloadError(f"it is not JSON: {error}", message.payload) from error
+        return message.payload
+
+    def _applied(self, rule: Rule, message: Message, topic: str, fields: Any) -> bytes | None:
         about = {} if fields is None else {"decoded": fields}
         applied = rule.apply(
             RuleMessage(topic=topic, payload=message.payload, moment=self._shared.clock(), **about)
@@ -321,3 +326,16 @@ class Intake:
         count = self.counts[kind]
         if count <= _SAID_SINGLY or count % _SAID_EVERY == 0:
             log.warning("%s (%s so far: %d)", problem, kind, count)
+
+
+def _all_fields(payload: bytes) -> dict[str, Any]:
+    """Return a click's fields, also those that `decode_click` passes over without a look.
+
+    Raises:
+        NotAClickError: one of those is no JSON: text that is not UTF-8, say, or 1e999.
+    """
+    try:
+        fields: dict[str, Any] = msgspec.json.decode(payload)
+    except (ValueError, RecursionError) as error:
+        raise NotAClickError(str(error)[:200], payload) from error
+    return fields

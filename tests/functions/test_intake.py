@@ -180,6 +180,39 @@ def test_a_message_on_no_topic_of_ours_is_let_go(tmp_path: Path) -> None:
         assert workshop.broker.sent == []
 
 
+@pytest.mark.parametrize(
+    "value", [b'"\xff"', b"1e999", b"1" * 5000, b'{"\xff": 1}', b"[" * 5000 + b"]" * 5000]
+)
+@pytest.mark.parametrize("rule", [CLICKS, "SELECT *, 1 AS one FROM 'iotbutton/+'"])
+def test_a_click_whose_other_fields_are_no_json_is_a_dead_letter_and_acknowledged(
+    tmp_path: Path, value: bytes, rule: str
+) -> None:
+    with Workshop(tmp_path, echo(tmp_path, "mine", rule)) as workshop:
+        packet = workshop.deliver(
+            "iotbutton/one", b'{"serialNumber":"one","clickType":"SINGLE","x":%b}' % value
+        )
+        workshop.until_sent("deadletter/mine")
+        workshop.settle()
+        assert workshop.acknowledged == [packet]
+
+
+def test_a_click_is_acknowledged_however_deep_its_other_fields_nest(tmp_path: Path) -> None:
+    # Somewhere between these depths, reading works and writing it again does not.
+    depths = range(850, 1010, 5)
+    spec = function(
+        tmp_path / "code", "def lambda_handler(event, context):\n    return 1\n", CLICKS
+    )
+    with Workshop(tmp_path, spec) as workshop:
+        payload = b'{"serialNumber":"one","clickType":"SINGLE","x":%b%b}'
+        packets = [
+            workshop.deliver("iotbutton/one", payload % (b"[" * depth, b"]" * depth))
+            for depth in depths
+        ]
+        workshop.settle()
+        held_back = workshop.spool.count(workshop.member.queue.queue)  # it failed: a retry waits
+        assert sorted(workshop.acknowledged) == packets, held_back
+
+
 @pytest.mark.parametrize("payload", [b'{"a": 1}', b"[1, 2]", b'"text"', b"3", b"null", b" true "])
 def test_any_json_on_another_topic_is_an_event(tmp_path: Path, payload: bytes) -> None:
     code = "def lambda_handler(event, context):\n    return [event]\n"

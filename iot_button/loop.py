@@ -98,7 +98,9 @@ class Loop:
             ready = self._selector.select(self._time_to_wait())
             for key, _events in ready:
                 self._safely(key.data)
-            while self._timers and self._timers[0].moment <= time.monotonic():
+            # Of this moment: a timer that sets itself again, for at once, must not keep us here.
+            now = time.monotonic()
+            while self._timers and self._timers[0].moment <= now:
                 callback = heapq.heappop(self._timers).callback
                 if callback is not None:
                     self._safely(callback)

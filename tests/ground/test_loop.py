@@ -180,3 +180,14 @@ def test_a_closed_loop_may_still_be_called_by_a_thread() -> None:
     loop = Loop()
     loop.close()
     loop.call_from_thread(fail)
+
+
+def test_a_timer_that_sets_itself_again_for_at_once_keeps_nothing_else_from_running(
+    loop: Loop,
+) -> None:
+    def again() -> None:
+        loop.call_later(0, again)
+
+    again()
+    loop.call_from_thread(loop.stop)
+    run(loop)

@@ -98,7 +98,10 @@ def payload_of(record: bytes) -> bytes | None:
 def _kept(payload: bytes) -> Any:
     if len(payload) > MOST_KEPT_BYTES or _is_deep(payload):
         return _in_base64(payload)
-    kept = json.loads(payload)
+    try:
+        kept = json.loads(payload)
+    except ValueError:  # a handler wrote into our pipe, or a number has more than 4,300 digits
+        return _in_base64(payload)
     if not payload.isascii() and len(json.dumps(kept)) > MOST_KEPT_BYTES:
         return _in_base64(payload)  # what is not ASCII takes up to thrice the bytes in a record
     return kept

@@ -8,6 +8,7 @@ the handler writes by another.
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -20,10 +21,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from functions.runtime.event_socket import EventSocket
-from functions.runtime.frames import Frame, Frames, Kind
+from functions.runtime.frames import Frame, Frames, Kind, NoFrameError
 from functions.runtime.manifest.model import FunctionSpec
 from functions.runtime.runs import Ended, Run, crashed, last_words, timed_out
 from iot_button.loop import READ, Loop, Timer
+
+log = logging.getLogger(__name__)
 
 BOOTSTRAP = Path(__file__).parent / "inside" / "bootstrap.py"
 _GIVE_BACK = signal.SIGUSR2
@@ -226,13 +229,21 @@ class Environment:
             return
         # What was written before these results is in its pipe by now, and comes before them.
         self._read_log()
-        for frame in self._frames.feed(data):
-            self._take(frame)
+        try:
+            for frame in self._frames.feed(data):
+                self._take(frame)
+        except NoFrameError as error:
+            log.error("%s: the handler wrote into our pipe: %s", self._plan.spec.name, error)
+            self._loop.unwatch(self._results)
+            self.kill()
+            return
         if not self.is_stopping and self.is_ready and not self.runs:
             self.idle_since = time.monotonic()
         self._owner.on_progress(self)
 
     def _take(self, frame: Frame) -> None:
+        if frame.kind > Kind.GIVEN_BACK:
+            raise NoFrameError(f"a frame of kind {frame.kind}")
         memory = frame.memory // 1024
         if frame.kind in (Kind.SUCCESS, Kind.FAILURE):
             init_duration, self.init_duration = self.init_duration, None
@@ -264,6 +275,8 @@ class Environment:
         self._owner.on_returned(self, given_back)
 
     def _end(self, ended: Ended) -> None:
+        if not self.runs:
+            raise NoFrameError("a result of no event")
         run = self.runs.popleft()
         self._events.forget(run)
         if self._logged_id == run.request_id:

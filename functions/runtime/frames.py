@@ -10,6 +10,14 @@ _LENGTH = struct.Struct("<I")
 _HEAD = struct.Struct("<BIII")
 
 
+_LONGEST = 8 << 20
+"""Bytes: a result has at most 6 MiB."""
+
+
+class NoFrameError(ValueError):
+    """What was read is none of our frames: a handler has found the pipe and written into it."""
+
+
 class Kind(enum.IntEnum):
     """What a frame says."""
 
@@ -37,12 +45,18 @@ class Frames:
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Take bytes, and yield every whole frame."""
+        """Take bytes, and yield every whole frame.
+
+        Raises:
+            NoFrameError: what comes next is none.
+        """
         self._rest += data
         position, end = 0, len(self._rest)
         try:
             while end - position >= _LENGTH.size:
                 (length,) = _LENGTH.unpack_from(self._rest, position)
+                if not _HEAD.size <= length <= _LONGEST:
+                    raise NoFrameError(f"a frame of {length} bytes")
                 stop = position + _LENGTH.size + length
                 if stop > end:
                     break

@@ -1,5 +1,6 @@
 """One function of the running service: its parts, put together."""
 
+import contextlib
 import os
 import secrets
 from datetime import UTC, datetime
@@ -141,4 +142,5 @@ class Member:
         return State.ACTIVE if self._limit else State.KILLED
 
     def _say(self, request_id: str, line: str) -> None:
-        say(f"{self.spec.name} {request_id} {line}")
+        with contextlib.suppress(OSError):  # nobody reads our standard error any more
+            say(f"{self.spec.name} {request_id} {line}")

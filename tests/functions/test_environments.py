@@ -1,14 +1,17 @@
 """A worker process, seen from outside: what a handler may do wrong, and that only it suffers."""
 
+import io
 import json
 import os
 import signal
+import struct
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.functions.service_support import (
+    Clock,
     Workshop,
     body,
     is_running,
@@ -334,3 +337,52 @@ def test_a_client_context_reaches_the_handler(tmp_path: Path) -> None:
         ended = workshop.run(step("context.client_context.custom['from']"), header=header)
         workshop.run_until(lambda: ended, what="it ends")
         assert ended[0].payload == b'"a phone"'
+
+
+INTRUDER = """
+import os, struct
+def lambda_handler(event, context):
+    links = {int(name): os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")
+             if os.path.exists(f"/proc/self/fd/{name}")}
+    pipe = max(number for number, link in links.items() if link.startswith("pipe:"))
+    if event is not None:
+        os.write(pipe, bytes.fromhex(event))
+    return event
+"""
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        struct.pack("<I", 3) + b"abc",
+        struct.pack("<I", 2**32 - 1),
+        struct.pack("<IBIII", 13, 77, 0, 0, 0),
+        struct.pack("<IBIII", 13, 0, 0, 0, 0) * 3,
+    ],
+    ids=["too short", "too long", "of no kind", "results of nothing"],
+)
+def test_a_handler_that_writes_into_our_pipe_harms_only_its_own_event(
+    tmp_path: Path, written: bytes
+) -> None:
+    with one_function(tmp_path, INTRUDER, clock=Clock(), timeout=5.0, retries=0) as workshop:
+        workshop.take(json.dumps(written.hex()).encode())
+        workshop.settle()
+        assert workshop.result(b"null").payload == b"null"
+        assert workshop.member.queue.waiting == 0
+
+
+def test_a_standard_error_that_nobody_reads_any_more_harms_no_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    code = "def lambda_handler(event, context):\n    print('hello')\n    return event\n"
+    with one_function(tmp_path, code, timeout=5.0) as workshop:
+        monkeypatch.setattr("sys.stderr", Broken())
+        ends = [workshop.run(b"1") for _ in range(50)]
+        workshop.run_until(lambda: all(ends), what="all have ended")
+        monkeypatch.undo()
+        assert {ended[0].payload for ended in ends} == {b"1"}
+        assert workshop.log_lines().count("hello") == 50

@@ -9,9 +9,10 @@ system, can take the last seconds (on Linux up to about half a minute): events o
 come again are run again and published again. A repeat is possible then, a loss is not, for an input
 is acknowledged only after its output.
 
-Each commit is one write to a journal. Once a mebibyte of it is full, what is done goes to the files
-of the window, 16 bytes an event, and the journal begins anew with what is under way. (Measured
-before this was chosen: the same in SQLite, without any fsync, costs ten times as much an event.)
+Each commit is one write to a journal. Once a mebibyte of it is full, or twice of what it began
+with, what is done goes to the files of the window, 16 bytes an event, and the journal begins anew
+with what is under way. (Measured before this was chosen: the same in SQLite, without any fsync,
+costs ten times as much an event.)
 """
 
 import hashlib
@@ -77,6 +78,7 @@ class Seen:
         self._under_way = UnderWay()
         self._uncommitted: list[bytes] = []  # for the journal
         self._unfiled = bytearray()  # in the journal, not yet in the window's files
+        self._length_at_start = 0
 
     def __enter__(self) -> Self:
         make_private_folder(self.path.parent)
@@ -163,7 +165,7 @@ class Seen:
         self._journal.append(b"".join(self._uncommitted))
         self._uncommitted.clear()
         self._window.prune(self._clock())
-        if self._journal.length >= _JOURNAL_BYTES:
+        if self._journal.length >= max(_JOURNAL_BYTES, 2 * self._length_at_start):
             self._restart_journal()
 
     def _note(self, key: Key, number: int) -> None:
@@ -176,6 +178,8 @@ class Seen:
         self._files.append(self._unfiled)
         self._unfiled.clear()
         self._journal.restart(self._under_way.records())
+        # What is under way may be longer than a mebibyte, and need not be copied at each commit.
+        self._length_at_start = self._journal.length
 
     def _replay(self, body: bytes) -> None:
         start = 0

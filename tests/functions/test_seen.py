@@ -417,3 +417,15 @@ def test_a_commit_of_nothing_writes_nothing(path: Path, seen: Seen) -> None:
     size = journal(path).stat().st_size
     seen.commit()
     assert journal(path).stat().st_size == size
+
+
+def test_long_outputs_under_way_are_not_copied_at_each_commit(path: Path, seen: Seen) -> None:
+    for number in range(4):
+        seen.send(key(number), number + 1, "out", bytes(500_000))
+    seen.commit()
+    names = set()
+    for number in range(100, 150):
+        seen.done(key(number), "processed")
+        seen.commit()
+        names.add(journal(path).name)
+    assert len(names) == 1

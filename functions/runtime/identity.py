@@ -56,17 +56,19 @@ class Deliveries(Generic[V]):
     """
 
     def __init__(self, size: int = WINDOW) -> None:
-        self._known: Recent[int, tuple[str, bytes, V]] = Recent(size)
+        # Hashes, not the bytes: as many messages of a mebibyte each would fill the memory.
+        self._known: Recent[int, tuple[int, V]] = Recent(size)
 
     def find(self, message: Message) -> V | None:
         """Return what was kept for a message when it first came; None: it is new."""
         if not message.duplicate:
             return None
         known = self._known.get(message.delivery.packet_id)
-        if known is None or known[:2] != (message.topic, message.payload):
+        if known is None or known[0] != hash((message.topic, message.payload)):
             return None
-        return known[2]
+        return known[1]
 
     def keep(self, message: Message, value: V) -> None:
         """Keep something for a message, in case it comes again."""
-        self._known.put(message.delivery.packet_id, (message.topic, message.payload, value))
+        content = hash((message.topic, message.payload))
+        self._known.put(message.delivery.packet_id, (content, value))

@@ -101,8 +101,9 @@ class LogBook:
 
     def tail(self, request_id: str, *, most_bytes: int = 4096) -> str:
         """Return the last lines of one run, as X-Amz-Log-Result has them."""
-        mine = [line.text for line in self._newest_first(0) if line.request_id == request_id]
-        return "\n".join(reversed(mine))[-most_bytes:]
+        mine = [record for record in self._records if record.request_id == request_id]
+        lines = [text for record in mine for text in self._texts(record)]
+        return "\n".join(lines)[-most_bytes:]
 
     def _newest_first(self, after: int) -> Iterator[LogLine]:
         for record in reversed(self._records):

@@ -96,7 +96,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True, kw_only=True):
     exactly_once: bool | None = None
     retry_delays: Delays = (60.0, 120.0)
     idle_timeout: Seconds = 600.0
-    window_size: Annotated[int, msgspec.Meta(ge=0)] = 100_000
+    window_size: Annotated[int, msgspec.Meta(ge=1)] = 100_000
     window_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
 
 

@@ -78,6 +78,8 @@ class Asynchronous:
     shared: Shared
     state: State = State.ACTIVE
     _in_hand: dict[str, Event] = field(default_factory=dict)
+    _clicks: set[ClickId | None] = field(default_factory=set)
+    """Those of the events in hand."""
     _entries: set[int] = field(default_factory=set)
     _timer: Timer | None = None
     _patience: Timer | None = None
@@ -88,6 +90,9 @@ class Asynchronous:
 
     def take(self, event: Event) -> None:
         """Take a new event."""
+        if event.click is not None and event.click in self._clicks:
+            event.safe()  # as below, and the one in hand is on disk, or it would be known as it is
+            return
         self.metrics.async_events_received += 1
         if self.state is State.KILLED:
             self._give_up(event, Condition.ZERO_CONCURRENCY, None)
@@ -152,10 +157,18 @@ class Asynchronous:
         if event.attempts == 0:
             age = max(0.0, self.shared.clock() - event.received)
             self.metrics.async_event_age.add(age)
-        self._in_hand[event.request_id] = event
+        self._hold(event)
         self.pool.run(Run(event.request_id, event.body, lambda ended: self._on_ended(event, ended)))
         if self.pool.waiting and self._patience is None:
             self._patience = self.shared.loop.call_later(_WAITS_AT_MOST, self._lose_patience)
+
+    def _hold(self, event: Event) -> None:
+        self._in_hand[event.request_id] = event
+        self._clicks.add(event.click)
+
+    def _let_go(self, event: Event) -> None:
+        self._in_hand.pop(event.request_id, None)
+        self._clicks.discard(event.click)
 
     def _on_ended(self, event: Event, ended: Ended) -> None:
         event.attempts += 1
@@ -239,7 +252,7 @@ class Asynchronous:
                 outputs.append((self.spec.dead_letter_topic, event.body))
             else:
                 self.metrics.dead_letter_errors += 1
-        self._in_hand[event.request_id] = event
+        self._hold(event)
         last = (f"deadletter/{self.spec.name}", record)
         self._publish(event, outputs, last=last, outcome=DEAD_LETTER)
 
@@ -262,7 +275,7 @@ class Asynchronous:
 
     def _done(self, event: Event, outcome: str) -> None:
         """Let go of an event whose outputs the broker has."""
-        self._in_hand.pop(event.request_id, None)
+        self._let_go(event)
         self.settle(event.click, outcome, on_told=lambda: self._remove(event.entry))
         event.safe()
 
@@ -318,7 +331,7 @@ class Asynchronous:
 
     def _store(self, event: Event, *, due: float = 0.0) -> None:
         """Put an event on disk; its source may forget it once it is there."""
-        self._in_hand.pop(event.request_id, None)
+        self._let_go(event)
         if event.entry is None:
             event.entry = self.shared.spool.put(self.queue, event.to_bytes(), due=due)
             self.shared.when_on_disk(lambda: self._is_on_disk(event))
@@ -374,6 +387,9 @@ class Asynchronous:
         outcome = self._outcome(event)
         if outcome in (PROCESSED, DEAD_LETTER):  # only its removal was lost in a crash
             self._done(event, outcome)
+        elif event.click is not None and event.click in self._clicks:
+            # It lies here twice: the window is bounded, and had forgotten it when it came again.
+            self._remove(event.entry)
         elif self.state is State.KILLED:
             self._give_up(event, Condition.ZERO_CONCURRENCY, None)
         elif is_too_old(self.spec, received=event.received, now=self.shared.clock()):

@@ -536,3 +536,31 @@ def test_an_output_under_way_is_known_though_its_event_is_put_on_disk_meanwhile(
         assert [output.packet_id for output in seen.under_way()] == [7]
         seen.done(key, "processed")
         assert seen.under_way() == []
+
+
+def test_a_click_that_the_window_has_forgotten_while_it_was_held_is_published_once(
+    tmp_path: Path,
+) -> None:
+    spec = function(
+        tmp_path / "code",
+        "def lambda_handler(event, context):\n    return event\n",
+        "SELECT * FROM 'iotbutton/+'",
+        publish_result_to="out",
+    )
+    workshop = Workshop(tmp_path, spec, handshakes=16)
+    workshop.seen = Seen(tmp_path / "seen", size=10)
+    with workshop:
+        workshop.member.set_switch(Switch(is_paused=True))
+        packets = []
+        for _ in range(3):
+            packets.append(workshop.click(eventId="held"))
+            workshop.turn(5)
+            for number in range(10):
+                workshop.seen.done(click_id(str(number)).key("other"), "processed")
+        workshop.settle()
+        assert workshop.acknowledged == packets
+        workshop.member.set_switch(Switch())
+        workshop.until_sent("iotbutton/one/receipt")
+        workshop.settle()
+        assert len(workshop.sent_to("out")) == 1
+        assert workshop.spool.count(workshop.member.queue.queue) == 0

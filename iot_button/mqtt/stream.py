@@ -13,6 +13,7 @@ import logging
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 import paho.mqtt.client as paho
@@ -71,6 +72,7 @@ class Stream:
         self._wire: Wire | None = None
         self._opening: Wire | None = None
         self._interest = 0
+        self._ready_by = 0.0
         self._reader: Reader | None = None
         self._failures = 0
         self._timer: Timer | None = None
@@ -252,6 +254,7 @@ class Stream:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(_CHECK_EVERY, self._check)
+        self._ready_by = time.monotonic() + _CONNACK_TIMEOUT
         self._is_connected = True
         self._outbox.send_all_again(session_present=flags.session_present)
         if self._filters:
@@ -277,7 +280,10 @@ class Stream:
 
     def _check(self) -> None:
         self._timer = self._loop.call_later(_CHECK_EVERY, self._check)
-        self._client.loop_misc()  # keep-alive
+        if not self.is_ready and time.monotonic() > self._ready_by:
+            self._lose(self.problem)  # a subscription was refused, or not answered: try again
+        else:
+            self._client.loop_misc()  # keep-alive
 
     def _lose(self, problem: str) -> None:
         if self._wire is not None:

@@ -15,7 +15,17 @@ from iot_button.loop import Loop
 from iot_button.messages import Message
 from iot_button.mqtt import Stream, packets
 from iot_button.settings import BrokerAddress
-from tests.ground.fake_broker import PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, FakeBroker, Peer
+from tests.ground.fake_broker import (
+    CONNACK,
+    CONNECT,
+    PUBACK,
+    PUBCOMP,
+    PUBLISH,
+    PUBREC,
+    PUBREL,
+    FakeBroker,
+    Peer,
+)
 from tests.ground.mosquitto_child import MosquittoChild
 from tests.support import DEADLINE, Listener, Program, eventually, require_program
 
@@ -376,6 +386,20 @@ def test_a_broker_that_says_nothing_is_left_and_tried_again(
         with fake.accept():
             eventually(lambda: "says nothing" in running.stream.problem, what="it is named")
         with ready(fake):
+            running.wait_ready()
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x90\x03\x00\x01\x80"], ids=["none", "refused"])
+def test_a_broker_that_does_not_subscribe_us_is_left_and_tried_again(
+    fake: FakeBroker, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr("iot_button.mqtt.stream._CONNACK_TIMEOUT", 0.3)
+    monkeypatch.setattr("iot_button.mqtt.stream._CHECK_EVERY", 0.05)
+    with Running(fake.address, "t") as running, fake.accept() as peer:
+        peer.expect(CONNECT)
+        peer.send(bytes([CONNACK, 2, 0, 0]) + answer)
+        with ready(fake) as again:
+            again.pump()
             running.wait_ready()
 
 

@@ -115,7 +115,7 @@ class Service:
             host=settings.host, stage=self.manifest.stage, region=self.manifest.region
         )
         self._http = HttpSide(listener, self._remote, deployment)
-        for close in (self._stop_http, self._stream.close, self._kill_environments):
+        for close in (self._stop_http, self._close_stream, self._kill_environments):
             self._files.callback(close)
         self._files.callback(self._remote.close)
         self._build(deployment)
@@ -355,6 +355,14 @@ class Service:
     def _stop_http(self) -> None:
         with contextlib.suppress(StopTimeoutError):
             self._http.stop(_HTTP_STOP_TIMEOUT)
+
+    def _close_stream(self) -> None:
+        try:
+            self._seen.commit()
+        except StorageError as error:
+            # What could not be noted must not go out: the next process would send it once more.
+            self._stream.reconnect(error.problem)
+        self._stream.close()
 
     def _kill_environments(self) -> None:
         for member in self._members.values():

@@ -106,13 +106,19 @@ class Asynchronous:
         self.metrics.async_events_received += 1
         self._store(event)
 
-    def redrive(self, event: Event) -> None:
-        """Take an event again that had become a dead letter, as new."""
+    def redrive(self, event: Event) -> bool:
+        """Take an event again that had become a dead letter, as new.
+
+        False: it is becoming one in this moment, and would be taken for done; later it can be.
+        """
+        if event.request_id in self._in_hand:
+            return False
         event.attempts = 0
         event.received = self.shared.clock()
         if event.click is not None:
             self.shared.seen.forget(event.click.key(self.spec.name))
         self.take_durably(event)
+        return True
 
     def change(self, state: State) -> None:
         """Go on, hold events on disk, or send them to the dead letters."""

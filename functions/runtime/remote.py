@@ -187,12 +187,16 @@ class Remote:
         count = 0
         for entry in entries:
             event = _split(entry)[1]
-            if event:
-                member.queue.redrive(Event.from_bytes(event))
+            if event and member.queue.redrive(Event.from_bytes(event)):
                 self._spool.remove(entry.id)
                 count += 1
             elif id is not None:
-                raise IotButtonError(f"dead letter {id} was no event: nothing can run again")
+                why = (
+                    "is only just one: try again"
+                    if event
+                    else "was no event: nothing can run again"
+                )
+                raise IotButtonError(f"dead letter {id} {why}")
         return count
 
     def _switch(self, name: str, change: Callable[[Switch], Switch]) -> None:

@@ -40,13 +40,15 @@ def click_id(event_id: str = "one") -> ClickId:
     return ClickId("button", event_id, True)
 
 
-def redrive(workshop: Workshop) -> None:
+def redrive(workshop: Workshop) -> bool:
     """Do what `deadletters redrive` does with the oldest dead letter."""
     queue = workshop.member.queue
     (entry, *_) = workshop.spool.entries(queue.dead_letter_queue, limit=1)
     size = int.from_bytes(entry.body[:4], "big")
-    queue.redrive(Event.from_bytes(entry.body[4 + size :]))
-    workshop.spool.remove(entry.id)
+    is_taken = queue.redrive(Event.from_bytes(entry.body[4 + size :]))
+    if is_taken:
+        workshop.spool.remove(entry.id)
+    return is_taken
 
 
 # Retries.
@@ -564,3 +566,22 @@ def test_a_click_that_the_window_has_forgotten_while_it_was_held_is_published_on
         workshop.settle()
         assert len(workshop.sent_to("out")) == 1
         assert workshop.spool.count(workshop.member.queue.queue) == 0
+
+
+def test_a_redrive_in_the_moment_in_which_an_event_becomes_a_dead_letter_loses_it_not(
+    tmp_path: Path,
+) -> None:
+    with one_function(tmp_path, FAILING, retries=0) as workshop:
+        queue = workshop.member.queue
+        workshop.broker.is_holding = True
+        workshop.take(body(a=1), click=click_id())
+        workshop.until_sent(DEAD)
+        workshop.broker.is_holding = False
+        workshop.broker.acknowledge_all()  # kept now, and not yet committed
+        assert workshop.spool.count(queue.dead_letter_queue) == 1
+        assert not redrive(workshop)
+        workshop.settle()
+        assert redrive(workshop)
+        workshop.until_sent(DEAD, 2)
+        workshop.settle()
+        assert workshop.member.metrics.invocations == 2

@@ -423,4 +423,5 @@ class Asynchronous:
 
     def _on_timer(self) -> None:
         self._timer = None
+        self._wake_after(_WAITS_AT_MOST)  # where the disk cannot be read now; else it is replaced
         self.refill()

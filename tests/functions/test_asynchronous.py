@@ -585,3 +585,20 @@ def test_a_redrive_in_the_moment_in_which_an_event_becomes_a_dead_letter_loses_i
         workshop.until_sent(DEAD, 2)
         workshop.settle()
         assert workshop.member.metrics.invocations == 2
+
+
+def test_a_disk_that_could_not_be_read_once_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from iot_button.files import StorageError
+
+    with one_function(tmp_path, ECHO, publish_result_to="out") as workshop:
+
+        def fail(*_args: object, **_options: object) -> None:
+            monkeypatch.undo()
+            raise StorageError(tmp_path, "input/output error")
+
+        monkeypatch.setattr(workshop.spool, "due", fail)
+        event = Event(new_request_id(), b"1", workshop.clock())
+        workshop.member.queue.take_durably(event)
+        workshop.until_sent("out")

@@ -46,7 +46,8 @@ allow_anonymous true
 user {pwd.getpwuid(os.getuid()).pw_name}
 
 listener {port} {host}
-listener {websocket_port} {host}
+# Here an interface, not an address: mosquitto 2.0.11 listens for WebSockets everywhere otherwise.
+listener {websocket_port} {_loopback_interface()}
 protocol websockets
 
 # Nagle's algorithm costs 44 ms a message.
@@ -70,6 +71,11 @@ log_timestamp false
 log_type error
 log_type warning
 """
+
+
+def _loopback_interface() -> str:
+    names = [name for _index, name in socket.if_nameindex()]
+    return next((name for name in ("lo", "lo0") if name in names), "lo")
 
 
 class MosquittoBroker:

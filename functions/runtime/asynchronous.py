@@ -9,6 +9,7 @@ acknowledged by the broker, or as a dead letter that is.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from functions.runtime import dead_letters
@@ -64,6 +65,7 @@ class Shared:
     outstanding: Callable[[], int]
     clock: Callable[[], float]
     when_on_disk: Callable[[Callable[[], None]], None]
+    folder: Path
     delays: tuple[float, ...] = DELAYS
 
 
@@ -184,10 +186,14 @@ class Asynchronous:
             )
             response = error_response("Function.ResponseSizeTooLarge", reason)
             ended = Ended(True, response, ended.duration)
-        if ended.is_error:
-            self._failed(event, ended.payload)
-        else:
-            self._succeeded(event, ended.payload)
+        try:
+            if ended.is_error:
+                self._failed(event, ended.payload)
+            else:
+                self._succeeded(event, ended.payload)
+        except Exception:  # too many messages wait for the broker, say
+            log.exception("%s: an event's end could not be told; it is tried again", self.spec.name)
+            self._store(event, due=self.shared.clock() + self.shared.delays[0])
 
     @property
     def _publishes_result(self) -> bool:

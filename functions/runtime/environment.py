@@ -58,12 +58,13 @@ class Owner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What every environment of a function is started with."""
+    """What every environment of a function is started with. `folder`: for events too large."""
 
     spec: FunctionSpec
     variables: Mapping[str, str]
     arn: str
     log_stream: str
+    folder: Path
 
 
 class Environment:
@@ -83,6 +84,7 @@ class Environment:
         self._frames = Frames()
         self._timer: Timer | None = None
         self._logged_id = ""
+        self._offspring: list[int] = []
         self._is_killed_for_time = False
         self._has_failed_to_begin = False
 
@@ -92,7 +94,7 @@ class Environment:
         Raises:
             OSError: the machine has no room for another.
         """
-        self._events = EventSocket()
+        self._events = EventSocket(self._plan.folder)
         self._results, results_in = os.pipe()
         self._log, log_in = os.pipe()
         try:
@@ -142,6 +144,7 @@ class Environment:
     def stop(self) -> None:
         """Let it end after what it has; it runs its exit functions."""
         self.is_stopping = True
+        self._offspring = descendants(self._process.pid)
         self._events.stop()
         if not self.runs:
             self._loop.call_later(_EXIT_TIMEOUT, self.kill)
@@ -151,13 +154,21 @@ class Environment:
         self.is_stopping = True
         if self._process.returncode is not None:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._offspring = descendants(self._process.pid)
+        self._end_offspring()
 
     @property
     def process_id(self) -> int:
         """The process's id."""
         return self._process.pid
+
+    def _end_offspring(self) -> None:
+        """End what it started: its group, and its children with a session of their own."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        for pid in self._offspring:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
 
     # Starting.
 
@@ -321,8 +332,7 @@ class Environment:
             self._loop.unwatch(self._pidfd)
             os.close(self._pidfd)
         status = self._process.wait()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # what it left behind
+        self._end_offspring()
         self._read_results()
         self._read_log()
         if self._timer is not None:
@@ -353,3 +363,13 @@ class Environment:
             self._loop.unwatch(fd)
             os.close(fd)
         self._events.close()
+
+
+def descendants(pid: int) -> list[int]:
+    """Return a process's children, their children and so on; where there is no /proc, nobody."""
+    found: list[int] = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, children.read_text().split()):
+                found += [child, *descendants(child)]
+    return found

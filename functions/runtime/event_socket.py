@@ -6,6 +6,7 @@ take back, and the kernel decides who gets a datagram.
 
 import contextlib
 import errno
+import logging
 import os
 import socket
 import struct
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from functions.runtime.runs import Run
 
+log = logging.getLogger(__name__)
+
 _EVENT = struct.Struct("<cIH36s")
 _PACK = struct.Struct("<cH")
 _LENGTH = struct.Struct("<I")
@@ -23,9 +26,10 @@ _SMALLEST_LIMIT = 1024
 
 
 class EventSocket:
-    """A pair of datagram sockets. What is too large for a datagram goes by a file."""
+    """A pair of datagram sockets. What is too large for a datagram goes by a file in `folder`."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._ours.setblocking(False)
         self._largest = _LARGEST_DATAGRAM
@@ -45,12 +49,19 @@ class EventSocket:
         datagrams: list[bytes] = []
         size = _PACK.size
         for run in runs:
-            datagram = self._datagram(run)
+            try:
+                datagram = self._datagram(run)
+            except OSError as error:
+                log.error("an event of %d bytes cannot be handed over: %s", len(run.event), error)
+                self.forget(run)
+                break
             size += _LENGTH.size + len(datagram)
             if datagrams and size > self._largest:
                 self.forget(run)
                 break
             datagrams.append(datagram)
+        if not datagrams:
+            return 0
         try:
             self._ours.send(datagrams[0] if len(datagrams) == 1 else _packed(datagrams))
         except OSError as error:
@@ -100,7 +111,7 @@ class EventSocket:
         return head + run.header + payload
 
     def _to_file(self, run: Run) -> bytes:
-        fd, name = tempfile.mkstemp(prefix="iot-button-event-")
+        fd, name = tempfile.mkstemp(prefix="event-", dir=self._folder)
         self._files[run.request_id] = Path(name)
         with os.fdopen(fd, "wb") as file:
             file.write(run.event)

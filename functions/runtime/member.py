@@ -59,10 +59,13 @@ class Member:
         )
         self.pool = Pool(
             shared.loop,
-            Plan(spec=spec, variables=variables, arn=arn, log_stream=log_stream),
+            Plan(
+                spec=spec, variables=variables, arn=arn, log_stream=log_stream, folder=shared.folder
+            ),
             self,
             limit=self._limit,
             idle_timeout=idle_timeout,
+            is_open=lambda: not shared.outputs.is_behind,
         )
         self.queue = Asynchronous(spec, arn, self.pool, self.metrics, shared, self._state)
         self._shared = shared

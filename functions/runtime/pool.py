@@ -47,7 +47,7 @@ class Pool:
     Args:
         limit: how many run at once at most; may be changed with `set_limit`.
         idle_timeout: seconds after which an environment with nothing to do is ended.
-        on_room: called when events that waited elsewhere may come.
+        is_open: says whether waiting events may be handed out at this moment.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Pool:
         *,
         limit: int,
         idle_timeout: float = _IDLE_TIMEOUT,
-        on_room: Callable[[], None] = lambda: None,
+        is_open: Callable[[], bool] = lambda: True,
     ) -> None:
         self.waiting: deque[Run] = deque()
         self.environments: list[Environment] = []
@@ -68,7 +68,7 @@ class Pool:
         self._limit = limit
         loop.at_end_of_turn(self.dispatch)
         self._idle_timeout = idle_timeout
-        self._on_room = on_room
+        self._is_open = is_open
         self._usual_duration = 0.0
         self._growth: Timer | None = None
         self._watchdog: Timer | None = None
@@ -129,7 +129,6 @@ class Pool:
         ):
             environment.stop()
         if not self.waiting:
-            self._on_room()
             self._reap_later()
 
     def on_ended(self, _environment: Environment, run: Run, ended: Ended) -> None:
@@ -160,7 +159,7 @@ class Pool:
 
     def dispatch(self) -> None:
         """Hand out what waits. Once at the end of a turn, so that events go several at a time."""
-        while self.waiting and not self._is_stopping:
+        while self.waiting and not self._is_stopping and self._is_open():
             environment = self._next_environment()
             if environment is None:
                 self._grow_soon()

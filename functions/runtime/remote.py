@@ -118,7 +118,7 @@ class Remote:
         acknowledged: Future[None] = Future()
 
         def send() -> None:
-            if qos == 0 and not self._stream.is_ready:
+            if not self._stream.is_ready:  # at QoS 1 it would go out later, after our refusal
                 raise BrokerUnreachableError(str(self._stream.address), self._stream.problem)
             self._stream.publish(
                 self._topics.full(topic),

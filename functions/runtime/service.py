@@ -8,6 +8,7 @@ import contextlib
 import gc
 import json
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,15 +19,14 @@ from functions.runtime.heartbeat import Heartbeat
 from functions.runtime.http.deployment import Deployment
 from functions.runtime.http.route_table import check_routes
 from functions.runtime.http.server import HttpSide, listen
-from functions.runtime.intake import Intake, Subscription
-from functions.runtime.manifest import Manifest, ManifestError
-from functions.runtime.manifest.model import IotRule
+from functions.runtime.intake import Intake
+from functions.runtime.manifest import Manifest
 from functions.runtime.member import Member
 from functions.runtime.outputs import Outputs
 from functions.runtime.remote import Remote
-from functions.runtime.rules import Rule, RuleError, compile_rule
 from functions.runtime.rules.filters import widest
 from functions.runtime.seen import Output, Seen
+from functions.runtime.subscribing import subscriptions
 from functions.runtime.switches import Switches
 from functions.runtime.timetables import Timetables
 from iot_button.errors import BrokerUnreachableError, StopTimeoutError
@@ -152,6 +152,7 @@ class Service:
             clock=self._clock,
             when_on_disk=self._when_on_disk,
             delays=self.settings.functions.retry_delays,
+            folder=_emptied(Path(self.settings.state_dir) / "functions" / "large"),
         )
         for spec in self.manifest.functions:
             self._members[spec.name] = Member(
@@ -165,11 +166,7 @@ class Service:
             )
         check_routes(self.manifest.functions)
         self._tell_of_orphans()
-        self._rules = [
-            Subscription(_compiled(rule), member.queue, number)
-            for member in self._members.values()
-            for number, rule in enumerate(member.spec.rules)
-        ]
+        self._rules = subscriptions(self._members.values())
         self._intake = Intake(
             self._rules, topics=self.topics, shared=shared, acknowledge=self._stream.acknowledge
         )
@@ -318,7 +315,10 @@ class Service:
         self._committed_at = time.monotonic()
         callbacks, self._on_disk = self._on_disk, []
         for callback in callbacks:
-            callback()
+            try:
+                callback()
+            except Exception:  # its event is on disk; the other callbacks are of other events
+                log.exception("an error after an event was put on disk")
 
     def _commit_due(self) -> None:
         self._commit_timer = None
@@ -369,11 +369,8 @@ class Service:
             member.pool.kill()
 
 
-def _compiled(rule: IotRule) -> Rule:
-    """Compile a rule; what is wrong with it is wrong at its place in the manifest."""
-    try:
-        return compile_rule(rule.sql)
-    except RuleError as error:
-        raise ManifestError(
-            error.problem, file=rule.place.file, place=rule.place, mend=error.mend
-        ) from error
+def _emptied(folder: Path) -> Path:
+    """Return the folder for events on their way to an environment, of which none is left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder

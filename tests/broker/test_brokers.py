@@ -23,10 +23,31 @@ CLICK = "iotbutton/G030JF055364XVRB"
 CLICK_FIELDS = {"serialNumber": "G030JF055364XVRB", "clickType": "SINGLE"}
 
 
+LOOPBACK = "0100007F"  # 127.0.0.1, in the machine's byte order
+LOOPBACK_AS_6 = "0000000000000000FFFF00000100007F"
+
+
 def test_ready_means_that_a_subscriber_can_connect(broker: Program) -> None:
     with Listener(broker.port("mqtt"), "a/+") as listener:
         listener.publish("a/b", b"hello")
         assert listener.next().payload == b"hello"
+
+
+def test_both_ports_are_on_loopback_alone(broker: Program) -> None:
+    for name in ("mqtt", "websocket"):
+        assert addresses_listening(broker.port(name)) <= {LOOPBACK, LOOPBACK_AS_6}
+
+
+def addresses_listening(port: int) -> set[str]:
+    """Return the addresses, as the kernel writes them, at which someone listens on a port."""
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            address, _, listening_port = line.split()[1].rpartition(":")
+            if int(listening_port, 16) == port and line.split()[3] == "0A":  # TCP_LISTEN
+                found.add(address)
+    assert found
+    return found
 
 
 def test_the_ready_line_names_the_websocket_port(broker: Program) -> None:

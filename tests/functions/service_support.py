@@ -153,6 +153,7 @@ class Workshop:
         self.acknowledged: list[int] = []
         self.settled: list[tuple[str, str, str]] = []
         self.members: dict[str, Member] = {}
+        self.folder = folder
         self.loop = Loop()
         self.spool = Spool(folder / "spool.db", clock=clock)
         self.seen = Seen(folder / "seen", clock=clock)
@@ -184,6 +185,7 @@ class Workshop:
             clock=self.clock,
             when_on_disk=self._on_disk.append,
             delays=self._delays,
+            folder=self.folder,
         )
         for spec in self.specs:
             self.members[spec.name] = Member(

@@ -159,6 +159,16 @@ def test_a_child_in_a_session_of_its_own_wedges_nothing(tmp_path: Path) -> None:
             os.kill(child, signal.SIGKILL)
 
 
+def test_a_child_in_a_session_of_its_own_ends_with_a_run_that_times_out(tmp_path: Path) -> None:
+    file = tmp_path / "child"
+    leave = "subprocess.Popen(['sleep', '300'], start_new_session=True).pid"
+    write = f"open({str(file)!r}, 'w').write(str({leave})), time.sleep(300)"
+    with one_function(tmp_path, STEP, reserved_concurrency=1, timeout=1.0) as workshop:
+        assert "timed out" in error_of(workshop, write)["errorMessage"]
+        child = int(file.read_text())
+        eventually(lambda: not is_running(child), what="the child ends")
+
+
 def test_a_forked_child_that_goes_on_answers_nothing(tmp_path: Path) -> None:
     with one_function(tmp_path, STEP, timeout=1.0, reserved_concurrency=1) as workshop:
         assert workshop.result(step("time.sleep(0.05) if os.fork() else os._exit(0)")).payload == (

@@ -86,3 +86,14 @@ def test_a_wrong_rule_is_shown_at_its_place_in_the_manifest(start: Start, tmp_pa
     assert f"serverless.yml:{line}:{column}: " in program.said[0]
     assert "(line 1, column 8 of the sql)" in program.said[0]
     assert program.said[-1] == "  did you mean upper()?"
+
+
+def test_a_function_that_would_start_itself_for_ever_is_refused(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "echo.py").touch()
+    (tmp_path / "serverless.yml").write_text(SERVICE.replace("out/wide", "iotbutton/a/b"))
+    program = start("functions", "--manifest", ".", "--broker", "mqtt://127.0.0.1:1")
+    assert program.end() == 2
+    assert "serverless.yml:" in program.said[0]
+    assert "wide publishes to iotbutton/a/b, which starts it again" in program.said[0]

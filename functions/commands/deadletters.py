@@ -44,11 +44,13 @@ def list_command(settings: Settings, name: str, limit: int) -> None:
 def redrive_command(settings: Settings, name: str, letter: int | None) -> None:
     """Queue the original events of a function's dead letters again; print how many."""
     client = Client(settings.functions)
-    body = {"id": letter}
-    answer = client.administer("POST", "functions", name, "redrive", body=body)
+    mend = f"`iot-button functions deadletters list {name}` shows those it has"
+    try:
+        answer = client.administer("POST", "functions", name, "redrive", body={"id": letter})
+    except IotButtonError as error:
+        if letter is None or error.mend:
+            raise
+        raise IotButtonError(error.problem, mend=mend) from error
     if letter is not None and not answer["redriven"]:
-        raise IotButtonError(
-            f"{name!r} has no dead letter {letter}",
-            mend=f"`iot-button functions deadletters list {name}` shows those it has",
-        )
+        raise IotButtonError(f"{name!r} has no dead letter {letter}", mend=mend)
     print_json({"redriven": answer["redriven"]})

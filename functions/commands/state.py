@@ -1,5 +1,6 @@
 """`iot-button functions throttle`, `pause` and `resume`: how much of a function may run."""
 
+import re
 from typing import Any
 
 import click
@@ -21,7 +22,18 @@ def _concurrency(_context: click.Context, _argument: click.Parameter, value: str
     return int(value)
 
 
-@click.command("throttle", epilog="Example: iot-button functions throttle enrich 0")
+class _TakesNegative(click.Command):
+    """Takes -1 for an argument, to say what is wrong with it, and not for an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let what is no option through only where there is a negative number."""
+        ctx.ignore_unknown_options = any(re.fullmatch("-[0-9]+", each) for each in args)
+        return super().parse_args(ctx, args)
+
+
+@click.command(
+    "throttle", cls=_TakesNegative, epilog="Example: iot-button functions throttle enrich 0"
+)
 @click.argument("name")
 @click.argument("concurrency", metavar="N|none", callback=_concurrency)
 @functions_port

@@ -32,7 +32,7 @@ from functions.runtime.control import (
 from functions.runtime.http.deployment import Deployment
 from functions.runtime.http.server import HttpSide, listen
 from functions.runtime.manifest.model import FunctionSpec, HttpRoute, Place
-from iot_button.errors import BrokerUnreachableError
+from iot_button.errors import BrokerUnreachableError, IotButtonError
 from iot_button.settings import FunctionsSettings
 from tests.support import DEADLINE
 
@@ -134,6 +134,8 @@ class FakeControl:
     def redrive(self, name: str, *, id: int | None = None) -> int:  # noqa: A002 - as in Control
         function = self._find(name)
         chosen = [letter for letter in function.dead if id in (None, letter.id)]
+        if id is not None and not chosen:
+            raise IotButtonError(f"{name} has no dead letter {id}")
         function.dead = [letter for letter in function.dead if letter not in chosen]
         for letter in chosen:
             self.queued.append((name, json.dumps(letter.record["requestPayload"]).encode()))

@@ -261,11 +261,18 @@ def test_throttle_pause_and_resume_print_the_function_and_say_what_it_means(run:
         assert meaning in done.said
 
 
-@pytest.mark.parametrize("number", ["many", "1.5", "10001", "99999999999", ""])
+@pytest.mark.parametrize("number", ["many", "1.5", "-1", "10001", "99999999999", ""])
 def test_a_concurrency_that_is_none_is_wrong_usage(run: Runner, number: str) -> None:
     done = run("throttle", "echo", number)
     assert done.status == 2
-    assert repr(number) in done.said
+    assert f"{number!r} is neither a number from 0 to 10000 nor none" in done.said
+
+
+def test_an_option_that_throttle_does_not_know_is_named(run: Runner) -> None:
+    done = run("throttle", "echo", "--conurrency", "1")
+    assert done.status == 2
+    assert "No such option" in done.said
+    assert "--conurrency" in done.said
 
 
 def test_dead_letters_are_printed_and_redriven(run: Runner, control: FakeControl) -> None:
@@ -279,6 +286,7 @@ def test_dead_letters_are_printed_and_redriven(run: Runner, control: FakeControl
     again = run("deadletters", "redrive", "echo", "--id", str(letters[1]["id"]))
     assert again.status == 1
     assert "no dead letter" in again.said
+    assert "deadletters list echo" in again.said
     assert run("deadletters", "redrive", "echo").lines == [{"redriven": 2}]
     assert [event for _, event in control.queued] == [b'{"n": 1}', b'{"n": 0}', b'{"n": 2}']
 

@@ -21,6 +21,21 @@ DEFAULT_FILE = "iot-button.toml"
 _LISTS = ("broker_websocket_origins", "functions_retry_delays")
 """Settings that the environment gives with commas in between."""
 
+_EXPECTED = re.compile(
+    r"Expected `(\w+)(?: \| null)?`(?: ([<>]=) (\S+)|( of length >= 1))?(?:, got `(\w+)`)?"
+)
+_LIMITS = {"<=": "at most", ">=": "at least"}
+_WORDS = {
+    "array": "a list",
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a whole number",
+    "null": "nothing",
+    "object": "a section of settings",
+    "str": "a text",
+}
+"""What msgspec calls the kinds of values, in words."""
+
 Layer = Mapping[str, Mapping[str, Any]]
 """Values by section and key; the section of a setting that stands alone is the empty string."""
 
@@ -92,8 +107,20 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, st
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         section = next((s for s in sections if name.startswith(f"{s}_") and name != s), "")
         key = name.removeprefix(f"{section}_") if section else name
-        items = [item.strip() for item in value.split(",") if item.strip()]
-        yield variable, section, key, items if name in _LISTS else value
+        if name in _LISTS:
+            yield variable, section, key, _items(variable, f"{section}.{key}", value)
+        else:
+            yield variable, section, key, value
+
+
+def _items(variable: str, name: str, text: str) -> list[str]:
+    """Split a list at its commas; one may stand at the end, as in TOML."""
+    whole = text.strip().removesuffix(",")
+    items = [item.strip() for item in whole.split(",")] if whole else []
+    if not all(items):
+        problem = f"{variable}: {name} = {text!r} has an empty item"
+        raise SettingError(name, problem, mend="write one comma between two items")
+    return items
 
 
 def _flatten(layer: Layer) -> Iterator[tuple[str, str, Any]]:
@@ -117,7 +144,24 @@ def _explained(error: msgspec.ValidationError, sources: dict[str, tuple[str, Any
     name = re.sub(r"\[.*", "", where.rstrip("`"))
     source, value = sources.get(name, ("", None))
     shown = "(hidden)" if name.endswith("password") else repr(value)
-    return SettingError(name, f"{source}: {name} = {shown} cannot be used: {problem}")
+    item = re.search(r"\[([0-9]+)\]", where)
+    what = f"item {int(item[1]) + 1}" if item else "it"
+    reason = f"{what} {_in_words(problem)}"
+    return SettingError(name, f"{source}: {name} = {shown} cannot be used: {reason}")
+
+
+def _in_words(problem: str) -> str:
+    """Say what msgspec expects in words that need no Python; what is unknown stays as it is."""
+    match = _EXPECTED.fullmatch(problem)
+    if match is None:
+        return f"is not right: {problem}"
+    kind, limit, bound, is_empty, got = match.groups()
+    wanted = _WORDS.get(kind, kind)
+    if is_empty:
+        return "must not be empty"
+    if limit:
+        return f"must be {wanted}, {_LIMITS[limit]} {bound.removesuffix('.0')}"
+    return f"must be {wanted}, not {_WORDS.get(got, got)}" if got else f"must be {wanted}"
 
 
 def _check(settings: Settings) -> None:

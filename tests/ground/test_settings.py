@@ -366,3 +366,35 @@ def test_installations_with_different_prefixes_have_different_sessions() -> None
 def test_a_control_character_is_refused(section: str, key: str) -> None:
     with pytest.raises(SettingError, match="control character"):
         load(environ={}, options={section: {key: "/tmp/a\nlistener 1 0.0.0.0"}})
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "words"),
+    [
+        ("broker", "websocket_origins", "x", "it must be a list, not a text"),
+        ("broker", "websocket_origins", ["a", 5], "item 2 must be a text, not a whole number"),
+        ("broker", "port", "many", "it must be a whole number, not a text"),
+        ("broker", "port", 65536, "it must be a whole number, at most 65535"),
+        ("functions", "exactly_once", "maybe", "it must be true or false, not a text"),
+        ("functions", "retry_delays", [], "it must not be empty"),
+        ("functions", "retry_delays", [1, "x"], "item 2 must be a number, not a text"),
+        ("functions", "idle_timeout", -1, "it must be a number, at least 0"),
+        ("functions", "client_id", "", "it must not be empty"),
+        ("functions", "window_size", 0, "it must be a whole number, at least 1"),
+        ("functions", "window_size", 10**9, "it must be a whole number, at most 10000000"),
+        ("topics", "prefix", {"a": 1}, "it must be a text, not a section of settings"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_explained_in_plain_words(
+    section: str, key: str, value: Any, words: str
+) -> None:
+    layer: dict[str, Any] = {section: {key: value}}
+    assert refusal(**layer).problem.endswith(f"cannot be used: {words}")
+
+
+@pytest.mark.parametrize("text", ["1,,2", ",1", " , ,1", "1,,"])
+def test_an_empty_item_of_a_list_is_refused(text: str) -> None:
+    error = refusal(environ={"IOT_BUTTON_FUNCTIONS_RETRY_DELAYS": text})
+    assert error.key == "functions.retry_delays"
+    assert "IOT_BUTTON_FUNCTIONS_RETRY_DELAYS: functions.retry_delays" in error.problem
+    assert "has an empty item" in error.problem

@@ -4,8 +4,12 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from iot_button.errors import IotButtonError
+
+_MEND = "it holds what was throttled and paused; remove it to start without"
+_KINDS = {"concurrency": (int, type(None)), "is_paused": (bool,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,14 @@ class Switch:
 
     concurrency: int | None = None
     is_paused: bool = False
+
+
+def _switch(found: dict[str, Any]) -> Switch:
+    """Return a switch of the file; an error of some kind where it is none."""
+    for name, value in found.items():
+        if type(value) not in _KINDS[name] or (value or 0) < 0:
+            raise ValueError
+    return Switch(**found)
 
 
 class Switches:
@@ -30,14 +42,17 @@ class Switches:
             IotButtonError: it cannot be read.
         """
         try:
-            content = json.loads(self._path.read_text())
-            self._switches = {name: Switch(**switch) for name, switch in content.items()}
+            content = json.loads(self._path.read_bytes())
+            self._switches = {name: _switch(found) for name, found in content.items()}
         except FileNotFoundError:
             return
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except OSError as error:
             raise IotButtonError(
-                f"{self._path} cannot be read: {error}",
-                mend="it holds what was throttled and paused; remove it to start without",
+                f"{self._path} cannot be read: {error.strerror}", mend=_MEND
+            ) from error
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise IotButtonError(
+                f"{self._path} is not of the form that we write", mend=_MEND
             ) from error
 
     def of(self, name: str) -> Switch:

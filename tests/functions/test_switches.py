@@ -37,7 +37,14 @@ def test_one_that_is_set_back_leaves_nothing(tmp_path: Path) -> None:
     assert path.read_text() == "{}"
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"a": {"no": 1}}', '{"a": 1}', "\0"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("{", "[]", '{"a": {"no": 1}}', '{"a": 1}', "\0", "[" * 100_000),
+        *('{"a": {"concurrency": "1"}}', '{"a": {"concurrency": -1}}', '{"a": {"is_paused": 1}}'),
+        '{"a": {"concurrency": true}}',
+    ],
+)
 def test_a_file_that_is_none_of_ours_is_an_error_that_says_what_to_do(
     tmp_path: Path, content: str
 ) -> None:
@@ -45,5 +52,10 @@ def test_a_file_that_is_none_of_ours_is_an_error_that_says_what_to_do(
     path.write_text(content)
     with pytest.raises(IotButtonError) as caught:
         Switches(path).load()
-    assert str(path) in caught.value.problem
-    assert caught.value.mend
+    assert caught.value.problem == f"{path} is not of the form that we write"
+    assert "remove it" in caught.value.mend
+
+
+def test_a_file_that_cannot_be_read_is_told_apart_from_one_of_another_form(tmp_path: Path) -> None:
+    with pytest.raises(IotButtonError, match="cannot be read: Is a directory"):
+        Switches(tmp_path).load()

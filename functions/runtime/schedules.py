@@ -90,9 +90,12 @@ def parse(expression: str) -> Timetable:
     text = expression.strip()
     try:
         if match := _RATE.fullmatch(text):
-            return _rate(int(match[1]), match[2], plural=bool(match[3]))
+            _check_number(expression, int(match[1]), match[2], plural=bool(match[3]))
+            return _rate(int(match[1]), match[2])
         if match := _CRON.fullmatch(text):
             return _cron(match[1].split())
+    except ScheduleError:
+        raise
     except ValueError as error:
         raise ScheduleError(f"{expression!r}: {error}", mend=_MEND) from error
     if text.startswith("at("):
@@ -102,11 +105,17 @@ def parse(expression: str) -> Timetable:
     raise ScheduleError(f"{expression!r}: {reason}", mend=_MEND)
 
 
-def _rate(value: int, unit: str, *, plural: bool) -> Rate:
+def _check_number(expression: str, value: int, unit: str, *, plural: bool) -> None:
+    if value < 1 or plural == (value > 1):
+        return
+    wanted, end = ("the plural", "s") if value > 1 else ("the singular", "")
+    problem = f"{expression!r}: AWS wants {wanted} after {value}"
+    raise ScheduleError(problem, mend=f"write rate({value} {unit}{end})")
+
+
+def _rate(value: int, unit: str) -> Rate:
     if value < 1:
         raise ValueError("a rate is at least 1")
-    if plural != (value > 1):
-        raise ValueError(f"AWS wants {'the plural' if value > 1 else 'the singular'} after {value}")
     return Rate(timedelta(**{f"{unit}s": value}))
 
 

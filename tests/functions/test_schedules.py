@@ -180,6 +180,22 @@ def test_an_expression_that_aws_does_not_take_is_refused_with_the_reason(
     assert caught.value.mend
 
 
+@pytest.mark.parametrize(
+    ("expression", "mend"),
+    [
+        ("rate(1 minutes)", "write rate(1 minute)"),
+        ("rate(5  minute)", "write rate(5 minutes)"),
+        ("rate(2 day)", "write rate(2 days)"),
+    ],
+)
+def test_a_unit_that_does_not_agree_with_its_number_is_put_right(
+    expression: str, mend: str
+) -> None:
+    with pytest.raises(ScheduleError) as caught:
+        parse(expression)
+    assert caught.value.mend == mend
+
+
 def a_field(low: int, high: int) -> st.SearchStrategy[str]:
     """Return texts for a field of numbers: `*`, lists, ranges and increments."""
     value = st.integers(low, high)

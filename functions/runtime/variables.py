@@ -5,41 +5,16 @@ the credentials are dummies, since boto3 refuses to start without any; LAMBDA_TA
 LAMBDA_RUNTIME_DIR are folders of this machine; there is no AWS_LAMBDA_RUNTIME_API and no X-Ray.
 """
 
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from functions.runtime.manifest.checks import RESERVED, VARIABLE_MEND, VARIABLE_NAME
 from functions.runtime.manifest.model import FunctionSpec
 from iot_button.errors import IotButtonError
 
-RESERVED = frozenset(
-    {
-        "_HANDLER",
-        "_X_AMZN_TRACE_ID",
-        "AWS_ACCESS_KEY",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_DEFAULT_REGION",
-        "AWS_EXECUTION_ENV",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-        "AWS_LAMBDA_FUNCTION_NAME",
-        "AWS_LAMBDA_FUNCTION_VERSION",
-        "AWS_LAMBDA_INITIALIZATION_TYPE",
-        "AWS_LAMBDA_LOG_GROUP_NAME",
-        "AWS_LAMBDA_LOG_STREAM_NAME",
-        "AWS_LAMBDA_RUNTIME_API",
-        "AWS_REGION",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "LAMBDA_RUNTIME_DIR",
-        "LAMBDA_TASK_ROOT",
-    }
-)
-"""Variables that a function may not set; AWS refuses them too."""
-
 VERSION = "$LATEST"
-_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")  # AWS Lambda API reference, "Environment"
 _DUMMY = "local"
 _RUNTIME = Path(__file__).parent / "inside"
 
@@ -139,9 +114,9 @@ def _check(spec: FunctionSpec) -> None:
     for name, value in spec.environment.items():
         if name in RESERVED:
             problem, mend = "which AWS Lambda reserves", "give it another name"
-        elif not _NAME.fullmatch(name):
+        elif not VARIABLE_NAME.fullmatch(name):
             problem = "which is no name of an environment variable on AWS Lambda"
-            mend = "a letter first, then letters, digits and underscores, two characters at least"
+            mend = VARIABLE_MEND
         elif "\0" in value:
             problem, mend = "whose value has a NUL character", "leave the character out"
         else:

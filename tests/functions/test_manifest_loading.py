@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -257,7 +258,15 @@ def test_a_path_that_no_file_can_have_cannot_be_read(tmp_path: Path, name: str) 
         load(tmp_path / name)
 
 
+def test_a_pipe_is_refused_before_anyone_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yml")
+    for path in (tmp_path / "pipe.yml", Path(os.devnull)):
+        with pytest.raises(ManifestError, match="neither a file nor a folder"):
+            load(path)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"nowhere.yml: cannot be read: No such file") as caught:
         load(tmp_path / "nowhere.yml")
+    assert "a SAM template, or a folder with one" in caught.value.mend
     assert caught.value.exit_status == 2

@@ -23,7 +23,7 @@ from tests.functions.manifest_support import MARK, SAM, only, refused, sam, writ
         ("EventInvokeConfig: {MaximumRetryAttempts: 0}", "retries", 0),
         ("EventInvokeConfig: {MaximumEventAgeInSeconds: 60}", "event_age", 60.0),
         ("DeadLetterQueue: {Type: SQS, TargetArn: arn:aws:sqs:x:1:q}", "dead_letter_topic", "q"),
-        ("Environment: {Variables: {A: 1, B: 'no'}}", "environment", {"A": "1", "B": "no"}),
+        ("Environment: {Variables: {A1: 1, B1: 'no'}}", "environment", {"A1": "1", "B1": "no"}),
         ("Role: !GetAtt Nowhere.Arn", "name", "F"),
         ("Description: !Sub ${AWS::AccountId}", "description", "000000000000"),
         ("Description: {'Fn::Sub': 'x-${AWS::Region}'}", "description", "x-us-east-1"),
@@ -57,14 +57,75 @@ def test_a_key_of_a_function_is_read(
 def test_a_resource_can_be_referred_to(
     tmp_path: Path, resource: str, reference: str, value: str
 ) -> None:
-    text = f"      Environment: {{Variables: {{V: {reference}}}}}\n  R: {{Type: AWS::{resource}}}\n"
+    text = (
+        f"      Environment: {{Variables: {{VAR: {reference}}}}}\n  R: {{Type: AWS::{resource}}}\n"
+    )
     path = write(tmp_path, SAM + text, "template.yaml")
-    assert only(load(path, environ={})).environment == {"V": value}
+    assert only(load(path, environ={})).environment == {"VAR": value}
 
 
 def test_a_parameter_is_its_default(tmp_path: Path) -> None:
     root = "Parameters: {Limit: {Type: Number, Default: 7}}\n"
     assert only(sam(tmp_path, "Timeout: !Ref Limit", root)).timeout == 7.0
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [
+        "{Type: Number, Default: 7, MinValue: 7, MaxValue: '7', AllowedValues: [1, 7.0]}",
+        "{Type: String, Default: abc, MinLength: 3, MaxLength: 3, AllowedPattern: '[a-c]+'}",
+        "{Type: String, Default: '1', AllowedValues: [1, 2], NoEcho: true, Description: x}",
+        "{Type: CommaDelimitedList, Default: 'a, b', AllowedValues: [a, b, c]}",
+        "{Type: List<Number>, Default: '1,2', MaxValue: 2}",
+        "{Type: List<AWS::EC2::Subnet::Id>, Default: x}",
+        "{Type: AWS::EC2::KeyPair::KeyName, Default: mine}",
+        "{Type: Number, MinValue: 1}",
+    ],
+)
+def test_a_parameter_within_its_constraints_is_taken(tmp_path: Path, parameter: str) -> None:
+    assert only(sam(tmp_path, root=f"Parameters: {{P: {parameter}}}\n")).name == "F"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "key", "problem"),
+    [
+        ("{Type: Number, Default: 7, MinValue: 8}", ".Default", "less than MinValue, 8"),
+        ("{Type: Number, Default: 7, MaxValue: 6}", ".Default", "more than MaxValue, 6"),
+        ("{Type: Number, Default: 7, AllowedValues: [1, 70]}", ".Default", "not one of"),
+        ("{Type: Number, Default: seven}", ".Default", "'seven' is no number"),
+        ("{Type: Number, Default: 7, MinValue: low}", ".MinValue", "'low' is no number"),
+        ("{Type: List<Number>, Default: '1,x'}", ".Default", "'x' is no number"),
+        ("{Type: String, Default: ab, MinLength: 3}", ".Default", "shorter than MinLength, 3"),
+        ("{Type: String, Default: ab, MaxLength: 1}", ".Default", "longer than MaxLength, 1"),
+        ("{Type: String, Default: ab, AllowedPattern: a}", ".Default", "not match AllowedPattern"),
+        ("{Type: String, Default: ab, AllowedValues: [abc]}", ".Default", "not one of"),
+        ("{Type: CommaDelimitedList, Default: 'a,b', AllowedValues: [a]}", ".Default", "'b'"),
+        ("{Type: String, Default: a, AllowedPattern: '('}", ".AllowedPattern", "cannot be checked"),
+        ("{Type: String, MinValue: 1}", ".MinValue", "has no meaning for the type String"),
+        ("{Type: Number, MinLength: 1}", ".MinLength", "has no meaning for the type Number"),
+        ("{Type: String, AllowedValue: [a]}", ".AllowedValue", "is not known"),
+        ("{Type: Text}", ".Type", "the type 'Text' is not known"),
+        ("{Default: a}", "", "Type is missing"),
+    ],
+)
+def test_a_parameter_that_breaks_its_constraints_is_refused(
+    tmp_path: Path, parameter: str, key: str, problem: str
+) -> None:
+    text = f"{SAM}Parameters:\n  P: {parameter} {MARK}\n"
+    error = refused(tmp_path, text, "template.yaml")
+    assert error.key == f"Parameters.P{key}"
+    assert problem in error.problem
+
+
+def test_a_template_without_a_function_is_refused(tmp_path: Path) -> None:
+    text = f"""\
+    Transform: AWS::Serverless-2016-10-31
+    Resources: {MARK}
+      T: {{Type: AWS::SNS::Topic}}
+    """
+    error = refused(tmp_path, text, "template.yaml")
+    assert "no function" in error.problem
+    assert "AWS::Serverless::Function" in error.mend
 
 
 def test_globals_are_what_a_function_does_not_say(tmp_path: Path) -> None:
@@ -73,20 +134,20 @@ def test_globals_are_what_a_function_does_not_say(tmp_path: Path) -> None:
       Function:
         Timeout: 5
         MemorySize: 256
-        Environment: {Variables: {A: global, B: global}}
+        Environment: {Variables: {AA: global, BB: global}}
         EventInvokeConfig: {MaximumRetryAttempts: 1, MaximumEventAgeInSeconds: 90}
       Api: {Name: x}
       HttpApi: {PropagateTags: true}
     """
     text = """
     Timeout: 6
-    Environment: {Variables: {B: own}}
+    Environment: {Variables: {BB: own}}
     EventInvokeConfig: {MaximumRetryAttempts: 0}
     """
     function = only(sam(tmp_path, text, root))
     assert (function.timeout, function.memory_megabytes) == (6.0, 256)
     assert (function.retries, function.event_age) == (0, 90.0)
-    assert function.environment == {"A": "global", "B": "own"}
+    assert function.environment == {"AA": "global", "BB": "own"}
 
 
 def test_code_lies_in_its_folder_beside_the_template(tmp_path: Path) -> None:
@@ -163,10 +224,11 @@ def event(kind: str, properties: str) -> str:
         ("FunctionUrlConfig: {} # <--", "FunctionUrlConfig", "is not supported here"),
         ("FunctionName: a.b # <--", "FunctionName", "is not 1 to 64"),
         ("Environment: {A: b} # <--", "Environment.A", "is not known"),
-        ("Environment: {Variables: {A: yes}} # <--", "Environment.Variables.A", "is a boolean"),
-        ("Environment: {Variables: {A: null}} # <--", "Environment.Variables.A", "has no value"),
+        ("Environment: {Variables: {AA: yes}} # <--", "Environment.Variables.AA", "is a boolean"),
+        ("Environment: {Variables: {AA: null}} # <--", "Environment.Variables.AA", "has no value"),
         ("Environment: {Variables: {_HANDLER: x}} # <--", "Environment.Variables._HANDLER",
          "is set by Lambda itself"),
+        ("Environment: {Variables: {A: x}} # <--", "Environment.Variables.A", "of this name"),
         ("DeadLetterQueue: {Type: SQS} # <--", "DeadLetterQueue", "TargetArn is missing"),
         ("DeadLetterQueue: {TargetArn: x} # <--", "DeadLetterQueue", "Type is missing"),
         ("EventInvokeConfig: {MaximumRetryAttempts: 3} # <--",
@@ -188,7 +250,13 @@ def event(kind: str, properties: str) -> str:
         ("Description: !Ref S # <--", "Description.Ref", "the parameter S is kept at AWS"),
         ("Events: {E: {Type: S3, Properties: {}}} # <--", "Events.E.Type", "'S3' do not exist"),
         ("Events: {E: {Type: Api}} # <--", "Events.E", "Properties is missing"),
-        (event("IoTRule", "Sql: '', AwsIotSqlVersion: beta"), "Events.E.Properties.Sql", "empty"),
+        (event("IoTRule", "Sql: ''"), "Events.E.Properties.Sql", "empty"),
+        (event("IoTRule", "Sql: x, AwsIotSqlVersion: beta"),
+         "Events.E.Properties.AwsIotSqlVersion", "from time to time"),
+        (event("IoTRule", "Sql: x, AwsIotSqlVersion: 2015-10-08"),
+         "Events.E.Properties.AwsIotSqlVersion", "nested objects"),
+        (event("Schedule", "Schedule: cron(0 0 30 2 ? *)"),
+         "Events.E.Properties.Schedule", "never fires"),
         (event("IoTRule", "sql: x"), "Events.E.Properties.sql", "is not known"),
         (event("Schedule", "Schedule: rate(1 days)"), "Events.E.Properties.Schedule", "singular"),
         (event("Schedule", "Schedule: rate(1 day), Input: '{'"),

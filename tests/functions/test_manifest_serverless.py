@@ -129,15 +129,15 @@ def test_a_rule_that_is_not_enabled_is_no_rule(tmp_path: Path) -> None:
 
 
 def test_the_environment_of_the_function_wins_and_null_unsets(tmp_path: Path) -> None:
-    text = SERVERLESS.replace("3.11}", "3.11, environment: {A: 1, B: two, C: '', D: yes}}")
-    text += "    environment: {B: null, E: false, F: 1.5, G: '007'}\n"
+    text = SERVERLESS.replace("3.11}", "3.11, environment: {AA: 1, BB: two, CC: '', DD: yes}}")
+    text += "    environment: {BB: null, EE: false, FF: 1.5, GG: '007'}\n"
     assert only(load(write(tmp_path, text), environ={})).environment == {
-        "A": "1",
-        "C": "",
-        "D": "yes",
-        "E": "false",
-        "F": "1.5",
-        "G": "007",
+        "AA": "1",
+        "CC": "",
+        "DD": "yes",
+        "EE": "false",
+        "FF": "1.5",
+        "GG": "007",
     }
 
 
@@ -165,10 +165,33 @@ def test_functions_can_be_a_list_and_a_file(tmp_path: Path) -> None:
     assert [each.name for each in load(path, environ={}).functions] == ["f", "g"]
 
 
-def test_a_service_without_functions_is_one(tmp_path: Path) -> None:
-    text = "service: {name: old}\nprovider: {name: aws}\n"
-    manifest = load(write(tmp_path, text), environ={})
-    assert (manifest.service, manifest.functions) == ("old", ())
+@pytest.mark.parametrize(
+    ("functions", "key"),
+    [
+        ("", "functions"),
+        (f"functions: {MARK}\n", "functions"),
+        (f"functions: {{}} {MARK}\n", "functions"),
+    ],
+)
+def test_a_service_without_functions_is_refused(tmp_path: Path, functions: str, key: str) -> None:
+    mark = "" if functions else MARK
+    error = refused(
+        tmp_path, f"service: {{name: old}} {mark}\nprovider: {{name: aws}}\n{functions}"
+    )
+    assert error.key == key
+    assert "no function" in error.problem
+    assert "handler" in error.mend
+
+
+def test_the_service_may_be_named_in_the_older_form(tmp_path: Path) -> None:
+    text = SERVERLESS.replace("service: home", "service: {name: old}")
+    assert load(write(tmp_path, text), environ={}).service == "old"
+
+
+def test_a_schedule_that_is_disabled_need_not_fire(tmp_path: Path) -> None:
+    event = "schedule: {rate: cron(0 0 1 1 ? 2020), enabled: false}"
+    (schedule,) = only(serverless(tmp_path, f"events: [{event}]")).schedules
+    assert not schedule.enabled
 
 
 IOT = "events: [iot: {{sql: \"SELECT * FROM 'a'\", {}}}] # <--"
@@ -194,12 +217,14 @@ IOT = "events: [iot: {{sql: \"SELECT * FROM 'a'\", {}}}] # <--"
         ("runtime: nodejs20.x # <--", "runtime", "'nodejs20.x' cannot be run here"),
         ("runtime: python2.7 # <--", "runtime", "'python2.7' cannot be run here"),
         ("environment: [a] # <--", "environment", "must be a mapping, not a list"),
-        ("environment: {1A: b} # <--", "environment.1A", "a variable's name"),
-        ("environment: {A: [b]} # <--", "environment.A", "must be a text, not a list"),
-        ("environment: {A: 1.10} # <--", "environment.A", "1.10 has more than one form"),
-        ("environment: {A: 007} # <--", "environment.A", "007 has more than one form"),
-        ("environment: {A: 12345678901234567} # <--", "environment.A", "more than one form"),
-        ('environment: {A: "a\\0b"} # <--', "environment.A", "NUL"),
+        ("environment: {1A: b} # <--", "environment.1A", "of this name"),
+        ("environment: {A: b} # <--", "environment.A", "of this name"),
+        ("environment:\n      _A: b # <--", "environment._A", "of this name"),
+        ("environment: {AA: [b]} # <--", "environment.AA", "must be a text, not a list"),
+        ("environment: {AA: 1.10} # <--", "environment.AA", "1.10 has more than one form"),
+        ("environment: {AA: 007} # <--", "environment.AA", "007 has more than one form"),
+        ("environment: {AA: 12345678901234567} # <--", "environment.AA", "more than one form"),
+        ('environment: {AA: "a\\0b"} # <--', "environment.AA", "NUL"),
         ("environment: {AWS_REGION: x} # <--", "environment.AWS_REGION", "set by Lambda itself"),
         ("onError: dead # <--", "onError", "'dead' is no ARN"),
         ("onError: arn:aws:lambda:x:1:function:g # <--", "onError", "nothing that can be"),
@@ -240,7 +265,11 @@ IOT = "events: [iot: {{sql: \"SELECT * FROM 'a'\", {}}}] # <--"
         ("events: [{iot: {sql: 5, sqll: x}}] # <--", "events[0].iot.sqll", "is not known"),
         ("events: [{iot: {sql: ''}}] # <--", "events[0].iot.sql", "must not be empty"),
         (IOT.format("enabled: maybe"), "events[0].iot.enabled", "must be true or false"),
-        (IOT.format("sqlVersion: '1'"), "events[0].iot.sqlVersion", "must be 2015-10-08 or"),
+        (IOT.format("sqlVersion: '1'"), "events[0].iot.sqlVersion", "is not known"),
+        (IOT.format("sqlVersion: beta"), "events[0].iot.sqlVersion", "from time to time"),
+        (IOT.format("sqlVersion: 2015-10-08"), "events[0].iot.sqlVersion", "nested objects"),
+        ("events: [{schedule: cron(0 0 30 2 ? *)}] # <--", "events[0].schedule", "never fires"),
+        ("events: [{schedule: cron(0 0 1 1 ? 2020)}] # <--", "events[0].schedule", "never fires"),
         ("events: [{schedule: rate(1 minutes)}] # <--", "events[0].schedule", "singular after 1"),
         ("events: [{schedule: {enabled: true}}] # <--", "events[0].schedule", "rate is missing"),
         (

@@ -31,8 +31,8 @@ def value_of(folder: Path, text: str, **options: str) -> str | None:
     """Return what a text becomes as an environment variable; None where it is unset."""
     (folder / "more.yml").write_text("deep: {er: [x, '${self:custom.name}']}\n")
     (folder / "more.json").write_text('{"a": "b"}')
-    function = f"environment:\n  V: {text}\n"
-    return only(serverless(folder, function, CUSTOM, **options)).environment.get("V")
+    function = f"environment:\n  VALUE: {text}\n"
+    return only(serverless(folder, function, CUSTOM, **options)).environment.get("VALUE")
 
 
 @pytest.mark.parametrize(
@@ -110,19 +110,19 @@ def test_a_variable_may_be_a_whole_part_and_keeps_its_type(tmp_path: Path) -> No
     environment: ${self:custom.env}
     events: ${file(events.yml):list}
     """
-    root = "custom: {limits: {timeout: 8}, env: {A: '${self:custom.limits.timeout}'}}\n"
+    root = "custom: {limits: {timeout: 8}, env: {AA: '${self:custom.limits.timeout}'}}\n"
     (tmp_path / "events.yml").write_text("list:\n  - iot:\n      sql: SELECT * FROM 'a'\n")
     built = only(serverless(tmp_path, function, root))
-    assert (built.timeout, built.environment) == (8.0, {"A": "8"})
+    assert (built.timeout, built.environment) == (8.0, {"AA": "8"})
     assert built.rules[0].place.file == tmp_path / "events.yml"
     assert built.rules[0].place.line == 3
 
 
 def test_a_value_of_the_environment_is_not_read_for_variables(tmp_path: Path) -> None:
-    text = SERVERLESS + "    environment: {A: '${env:EVIL}', B: 'x${env:EVIL}'}\n"
+    text = SERVERLESS + "    environment: {AA: '${env:EVIL}', BB: 'x${env:EVIL}'}\n"
     evil = {"EVIL": "${env:SECRET}", "SECRET": "s"}
     environment = only(load(write(tmp_path, text), environ=evil)).environment
-    assert environment == {"A": "${env:SECRET}", "B": "x${env:SECRET}"}
+    assert environment == {"AA": "${env:SECRET}", "BB": "x${env:SECRET}"}
 
 
 @pytest.mark.parametrize(
@@ -141,16 +141,16 @@ def test_a_value_of_the_environment_is_not_read_for_variables(tmp_path: Path) ->
         ("${self:custom.missing", "no } ends"),
         ("${strToBool(maybe)}", "strToBool takes true, false, 1 or 0"),
         ("x-${self:custom}", "must be a text, not a mapping"),
-        ("${self:functions.f.environment.V}", "depends on itself"),
+        ("${self:functions.f.environment.VALUE}", "depends on itself"),
         ("${self:functions.f.environment}", "must be a text, not a mapping"),
     ],
 )
 def test_a_variable_without_a_value_is_refused_at_its_place(
     tmp_path: Path, text: str, problem: str
 ) -> None:
-    manifest = f'{SERVERLESS}    environment:\n      V: "{text}" {MARK}\ncustom: {{a: 1}}\n'
+    manifest = f'{SERVERLESS}    environment:\n      VALUE: "{text}" {MARK}\ncustom: {{a: 1}}\n'
     error = refused(tmp_path, manifest)
-    assert error.key == "functions.f.environment.V"
+    assert error.key == "functions.f.environment.VALUE"
     assert problem in error.problem
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from functions.runtime.manifest.checks import RESERVED
 from functions.runtime.manifest.model import FunctionSpec, Place
-from functions.runtime.variables import RESERVED, FunctionVariableError, environment_variables
+from functions.runtime.variables import FunctionVariableError, environment_variables
 
 SPEC = FunctionSpec(
     name="enrich",

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,17 +18,26 @@ CATCH_ALL = "$default"
 """The path of an HTTP API's route for all that no other route takes (API Gateway, "Routes")."""
 
 MAX_TOPIC_BYTES = 65_535
+SQL_VERSION = "2016-03-23"
+"""The version of AWS IoT SQL whose rules are run here (AWS IoT developer guide, "SQL versions")."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HANDLER = re.compile(r"[A-Za-z0-9_-]+(?:[./][A-Za-z0-9_-]+)*\.[A-Za-z_][A-Za-z0-9_]*")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SEGMENT = re.compile(r"[^{}\s?#]*|\{[A-Za-z0-9._:$-]+\+?\}")
 _ARN = re.compile(r"arn:[a-z-]+:([a-z0-9-]+):[^:]*:[^:]*:(.+)", re.DOTALL)
+_SQL_MEND = f"rules are run as of {SQL_VERSION}: write that, in quotes"
+_OTHER_SQL = {
+    "2015-10-08": "reads nested objects and arrays in another way",
+    "beta": "is another one from time to time",
+}
 _DESTINATION = (
     "use the ARN of an SNS topic or an SQS queue, whose name becomes the MQTT topic, "
     "or arn:aws:iot:REGION:ACCOUNT:topic/NAME/MORE for the topic NAME/MORE"
 )
-_RESERVED = frozenset({
+VARIABLE_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
+"""AWS Lambda API reference, "Environment"."""
+VARIABLE_MEND = "a letter first, then letters, digits and underscores, two characters at least"
+RESERVED = frozenset({
     "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV",
     "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION",
     "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
@@ -103,10 +113,10 @@ def environment(*layers: Mapping[str, Field]) -> dict[str, str]:
     merged: dict[str, Field] = {}
     for layer in layers:
         for name, field in layer.items():
-            if not _VARIABLE.fullmatch(name):
-                field.fail("a variable's name is of A-Z a-z 0-9 _, and no digit comes first")
-            if name in _RESERVED:
+            if name in RESERVED:
                 field.fail("is set by Lambda itself, and AWS refuses it here")
+            if not VARIABLE_NAME.fullmatch(name):
+                field.fail("AWS Lambda takes no variable of this name", mend=VARIABLE_MEND)
         merged |= layer
     return {name: _value(field) for name, field in merged.items() if not field.is_absent}
 
@@ -119,13 +129,26 @@ def _value(field: Field) -> str:
 
 
 def schedule(field: Field, **more: Any) -> Schedule:
-    """Return the schedule whose expression a field holds."""
+    """Return the schedule whose expression a field holds; one that is enabled has to fire yet."""
     expression = field.text()
     try:
-        parse(expression)
+        timetable = parse(expression)
     except ScheduleError as error:
         field.fail(error.problem, mend=error.mend)
-    return Schedule(expression=expression.strip(), place=field.place, **more)
+    found = Schedule(expression=expression.strip(), place=field.place, **more)
+    now = datetime.now(UTC)
+    if found.enabled and timetable.next_after(now, since=now) is None:
+        mend = "name a day that comes, or disable the schedule"
+        field.fail(f"{expression!r} never fires from now on", mend=mend)
+    return found
+
+
+def sql_version(field: Field) -> None:
+    """Check the version of AWS IoT SQL, of which one is known here."""
+    version = field.text()
+    if version != SQL_VERSION:
+        reason = _OTHER_SQL.get(version, "is not known")
+        field.fail(f"the version {version!r} of AWS IoT SQL {reason}", mend=_SQL_MEND)
 
 
 def json_text(field: Field) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from functions.runtime.manifest.fields import Field
 from functions.runtime.manifest.nodes import Absent, Node
+from functions.runtime.manifest.parameters import check
 from functions.runtime.manifest.scope import MAX_TEXT, Scope
 
 ACCOUNT = "000000000000"
@@ -129,7 +130,8 @@ class IntrinsicScope(Scope):
 
     def _default(self, field: Field, name: str, parameter: Field) -> Node:
         entries = parameter.entries()
-        kind = entries["Type"].text() if "Type" in entries else "String"
+        check(parameter)
+        kind = entries["Type"].text()
         if kind.startswith("AWS::SSM::"):
             field.fail(f"the parameter {name} is kept at AWS (SSM)", mend=_NOT_KNOWN)
         if "Default" not in entries:

@@ -47,8 +47,20 @@ def load(
         manifest = sam.read(root, environ=environ)
     else:
         manifest = serverless.read(root, options=options or {}, environ=environ)
+    if not manifest.functions:
+        raise _without_functions(root)
     checks.unique(manifest.functions)
     return manifest
+
+
+def _without_functions(root: Node) -> ManifestError:
+    key = "Resources" if "Resources" in root.keys else "functions"
+    kind = (
+        "an AWS::Serverless::Function" if key == "Resources" else "one: NAME: {handler: FILE.DEF}"
+    )
+    place = root.keys.get(key, root.place)
+    problem = "there is no function in this manifest"
+    return ManifestError(problem, file=place.file, place=place, key=key, mend=f"add {kind}")
 
 
 def _is_sam(root: Node) -> bool:

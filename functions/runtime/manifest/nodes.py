@@ -6,8 +6,10 @@ texts, a date is a text. CloudFormation's short tags become the long form: `!Ref
 node, so that copies of copies cost nothing.
 """
 
+import errno
 import math
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +34,7 @@ _WORDS = {word: value for value, words in (
     (True, ("true", "True", "TRUE")),
     (False, ("false", "False", "FALSE")),
 ) for word in words}  # fmt: skip
+_MEND = "name a serverless.yml, a SAM template, or a folder with one"
 _STANDARD = "tag:yaml.org,2002:"
 
 Scalar: TypeAlias = str | int | float | bool | None
@@ -83,12 +86,15 @@ def is_there(path: Path, *, folder: bool = False) -> bool:
 
 
 def _bytes(file: Path) -> bytes:
+    """Read a regular file: a pipe could keep us waiting for its writer, a device has no end."""
     try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise OSError(errno.EINVAL, "it is neither a file nor a folder")
         with file.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ManifestError(f"cannot be read: {reason}", file=file) from error
+        raise ManifestError(f"cannot be read: {reason}", file=file, mend=_MEND) from error
 
 
 def _text(file: Path, content: bytes) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from functions.runtime.manifest import checks
+from functions.runtime.manifest import checks, parameters
 from functions.runtime.manifest import sam_keys as keys
 from functions.runtime.manifest.fields import Field
 from functions.runtime.manifest.intrinsics import IntrinsicScope
@@ -78,6 +78,8 @@ def read(root: Node, *, environ: Mapping[str, str]) -> Manifest:
     scope = SamScope(root, region=region, stack=folder.name)
     fields = scope.root.fields(keys.ROOT, ignored=keys.ROOT_IGNORED, refused=keys.ROOT_REFUSED)
     _check_transform(scope.root.need(fields, "Transform", mend=f"add Transform: {keys.TRANSFORM}"))
+    for parameter in scope.parameters().values():
+        parameters.check(parameter)
     defaults = _globals(fields.get("Globals"))
     functions = []
     for name, resource in scope.root.need(fields, "Resources").entries().items():

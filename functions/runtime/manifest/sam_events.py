@@ -56,11 +56,11 @@ def _event(field: Field) -> Event:
 
 
 def _iot(field: Field) -> IotRule:
-    """Read a rule; the version of its SQL has no effect here."""
+    """Read a rule."""
     fields = field.fields(["Sql", "AwsIotSqlVersion"])
     sql = field.need(fields, "Sql", mend="""add Sql: "SELECT * FROM 'iotbutton/+'" """.strip())
     if "AwsIotSqlVersion" in fields:
-        fields["AwsIotSqlVersion"].choice("2015-10-08", "2016-03-23", "beta")
+        checks.sql_version(fields["AwsIotSqlVersion"])
     return IotRule(sql=sql.text(), place=sql.place)
 
 

@@ -57,12 +57,12 @@ _ELSEWHERE = (
 
 
 def _iot(field: Field) -> list[IotRule]:
-    """Read a rule; its name, its description and its SQL's version have no effect here."""
+    """Read a rule; its name and its description have no effect here."""
     fields = field.fields(["sql", "enabled", "sqlVersion"], ignored=["name", "description"])
     sql = field.need(fields, "sql", mend="""add sql: "SELECT * FROM 'iotbutton/+'" """.strip())
     rule = IotRule(sql=sql.text(), place=sql.place)
     if "sqlVersion" in fields:
-        fields["sqlVersion"].choice("2015-10-08", "2016-03-23", "beta")
+        checks.sql_version(fields["sqlVersion"])
     return [rule] if "enabled" not in fields or fields["enabled"].boolean() else []
 
 

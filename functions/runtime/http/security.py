@@ -31,9 +31,9 @@ def protect(app: Flask, *, host: str) -> None:
 
     def check() -> None:
         if not is_own_host(request.headers.get("Host", host), configured=host):
-            raise Forbidden("this runtime answers to its own address only, not to this Host")
+            raise Forbidden(_wrong_host(host))
         if _must_be_own() and not _is_own_origin():
-            raise Forbidden("this request comes from another site's page")
+            raise Forbidden("this request comes from a page of another origin")
 
     app.before_request(check)
     app.after_request(_with_headers)
@@ -47,6 +47,12 @@ def is_own_host(header: str, *, configured: str) -> bool:
         return False
     name = match[1].strip("[]").lower()
     return is_loopback(name) or name == configured.lower()
+
+
+def _wrong_host(configured: str) -> str:
+    name = f"[{configured}]" if ":" in configured else configured
+    own = f"http://{name}:{request.environ['SERVER_PORT']}"
+    return f"this runtime does not answer to this Host: use {own}, or localhost and the same port"
 
 
 def _must_be_own() -> bool:

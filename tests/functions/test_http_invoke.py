@@ -246,3 +246,25 @@ def test_other_operations_say_that_they_are_not_there(client: Any) -> None:
     with pytest.raises(ClientError) as caught:
         client.list_aliases(FunctionName="echo")
     assert caught.value.response["Error"]["Code"] == "UnsupportedOperationException"
+
+
+def test_operations_of_other_versions_of_the_api_say_so_too(client: Any) -> None:
+    calls = (
+        lambda: client.invoke_with_response_stream(FunctionName="echo"),
+        lambda: client.invoke_async(FunctionName="echo", InvokeArgs=b"{}"),
+        client.get_account_settings,
+    )
+    for call in calls:
+        with pytest.raises(ClientError) as caught:
+            call()
+        assert caught.value.response["Error"]["Code"] == "UnsupportedOperationException"
+
+
+@pytest.mark.parametrize("path", ["/2031-01-01/functions/echo", "/2031-01-01", "/2015-03-31/x"])
+def test_every_path_that_begins_with_a_date_is_an_operation(side: HttpSide, path: str) -> None:
+    assert ask(side, "POST", path, b"{}").status == 501
+
+
+@pytest.mark.parametrize("path", ["/20310101/x", "/2031-01-011/x", "/x/2031-01-01"])
+def test_other_paths_are_not(side: HttpSide, path: str) -> None:
+    assert ask(side, "POST", path, b"{}").status == 404

@@ -6,15 +6,16 @@ from typing import NoReturn
 
 from flask import abort, request
 
+from functions.runtime.http.whole_body import whole_body
+
 MAX_BODY_BYTES = 64 * 1024
 _MAX_NUMBER = 2**53
 
 
 def number_from_body(key: str) -> int | None:
     """Return a whole number, or None, from the body `{"<key>": ...}`; no body is None."""
-    request.max_content_length = MAX_BODY_BYTES
     try:
-        body = json.loads(request.get_data() or b"{}")
+        body = json.loads(whole_body(MAX_BODY_BYTES) or b"{}")
     except (ValueError, RecursionError):
         abort(400, "the body is no JSON")
     if not isinstance(body, dict) or set(body) - {key}:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from functions.runtime.control import Control
 from functions.runtime.http.aws_errors import AwsError, data_plane_answer
+from functions.runtime.http.whole_body import whole_body
 from iot_button.errors import IotButtonError
 
 PREFIX: Final = "/topics/"
@@ -39,11 +40,10 @@ def create_blueprint(control: Control) -> Blueprint:
 
     @blueprint.post(f"{PREFIX}<anything:_topic>")
     def publish(_topic: str) -> Response:
-        request.max_content_length = MAX_PAYLOAD_BYTES
         _refuse_mqtt5()
         control.publish(
             _topic_asked_for(),
-            request.get_data(),
+            whole_body(MAX_PAYLOAD_BYTES),
             qos=int(_choice("qos", "0", "1")),
             retain=_choice("retain", "false", "true") == "true",
         )

@@ -17,6 +17,7 @@ from functions.runtime.http.aws_errors import AwsError
 from functions.runtime.http.deployment import Deployment
 from functions.runtime.http.function_names import LATEST, function_name
 from functions.runtime.http.lambda_errors import add_error_handlers
+from functions.runtime.http.whole_body import whole_body
 
 MAX_BODY_BYTES = 64 * 1024
 _MAX_CONCURRENCY = 10_000
@@ -93,9 +94,8 @@ def _concurrency(status: FunctionStatus) -> dict[str, Any]:
 
 
 def _concurrency_asked_for() -> int:
-    request.max_content_length = MAX_BODY_BYTES
     try:
-        body = json.loads(request.get_data())
+        body = json.loads(whole_body(MAX_BODY_BYTES))
     except (ValueError, RecursionError) as error:
         message = f"Could not parse request body into json: {error}"
         raise AwsError(400, "InvalidRequestContentException", message) from None

@@ -15,6 +15,7 @@ from functions.runtime.http.deployment import Deployment
 from functions.runtime.http.function_names import LATEST, function_name
 from functions.runtime.http.lambda_errors import add_error_handlers, too_many
 from functions.runtime.http.places import Places
+from functions.runtime.http.whole_body import whole_body
 
 MAX_SYNC_BYTES: Final = 6 * 1024 * 1024
 MAX_ASYNC_BYTES: Final = 1024 * 1024
@@ -102,8 +103,7 @@ def _wants_log() -> bool:
 
 def _event(limit: int) -> bytes:
     """Return the body, checked to be JSON; an empty one is the event `{}`, as on AWS."""
-    request.max_content_length = limit
-    body = request.get_data(cache=False)
+    body = whole_body(limit)
     if not body:
         return b"{}"
     try:

@@ -5,6 +5,7 @@ API Gateway's timeout of 29 or 30 s is not kept: a function's own timeout ends t
 
 import json
 import logging
+import re
 import time
 import uuid
 from typing import Final
@@ -20,6 +21,7 @@ from functions.runtime.http.places import Places
 from functions.runtime.http.proxy_answers import HttpAnswer, message, proxy_answer
 from functions.runtime.http.proxy_events import HttpRequest, proxy_event
 from functions.runtime.http.route_table import RESERVED, Match, RouteTable
+from functions.runtime.http.whole_body import whole_body
 from iot_button.errors import IotButtonError
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,9 @@ RAW_HEADERS: Final = "iot_button.headers"
 
 _UNSUPPORTED: Final = frozenset({"retainedMessage", "things", "connections"})
 """First segments of the IoT data plane's other operations; a function's route may take them."""
+
+_LAMBDA_VERSION: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+"""First segments of the Lambda API's operations, each the date of its version."""
 
 
 def create_blueprint(control: Control, deployment: Deployment, places: Places) -> Blueprint:
@@ -65,7 +70,6 @@ def _answer(
         return message(400, "Bad Request")
     if match is None or request.path.split("/")[1] in RESERVED:
         return _not_found(path)
-    request.max_content_length = MAX_SYNC_BYTES
     event = proxy_event(_as_it_came(path, query), match, deployment)
     payload = json.dumps(event, separators=(",", ":")).encode()
     if len(payload) > MAX_SYNC_BYTES:
@@ -101,7 +105,7 @@ def _not_found(path: str) -> HttpAnswer:
     if first in _UNSUPPORTED or (first == "api" and rest.startswith("things/")):
         problem = f"{request.method} {path}: of the IoT data plane, only Publish is served here"
         raise AwsError(501, "UnsupportedOperationException", problem)
-    if first in RESERVED and first.startswith("2"):
+    if _LAMBDA_VERSION.fullmatch(first):
         problem = f"{request.method} {path}: this operation of the Lambda API is not served here"
         raise AwsError(501, "UnsupportedOperationException", problem)
     return message(404, "Not Found")
@@ -114,7 +118,7 @@ def _as_it_came(path: str, query: str) -> HttpRequest:
         path=path,
         query=query,
         headers=environ.get(RAW_HEADERS) or list(request.headers.items()),
-        body=request.get_data(cache=False),
+        body=whole_body(MAX_SYNC_BYTES),
         source_ip=request.remote_addr or "",
         server_port=int(environ["SERVER_PORT"]),
         protocol=str(environ["SERVER_PROTOCOL"]),

@@ -159,6 +159,8 @@ CHUNKED = b"POST /f HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\
         b'"quoted" "words" "here"\r\n\r\n',
         b"GET http://localhost/-/health HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /-/health\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # how TLS begins
         b"GET /-/health HTTP/3.0\r\nHost: localhost\r\n\r\n",
         b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"POST /f HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
@@ -178,7 +180,7 @@ def test_what_is_no_request_is_answered_with_an_error_and_the_connection_closed(
         client.sendall(request_bytes)
         received = until_closed(client)
     assert b" 200 " not in received
-    assert received.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5", b'{"message": '))
+    assert received.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5"))
     assert json.loads(received.rpartition(b"\r\n\r\n")[2])["message"]
     assert b"Traceback" not in received
     assert control.metrics()[0].invocations == 0
@@ -201,7 +203,7 @@ def test_a_client_that_goes_away_in_the_middle_harms_nobody(
 def test_a_client_that_sends_too_slowly_is_let_go(
     side: HttpSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_module, "REQUEST_TIMEOUT", 0.3)
+    monkeypatch.setattr(connection_module, "HEAD_TIMEOUT", 0.3)
     pause = threading.Event()
     with raw(side) as client:
         with contextlib.suppress(ConnectionError):

@@ -9,6 +9,7 @@ from typing import Any, Final
 _MAX_LINE: Final = 1024
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(;[^\r\n]*)?\r?\n")
 _PIECE: Final = 65536
+_MAX_DIGITS: Final = 18
 
 
 class BadBodyError(Exception):
@@ -32,6 +33,7 @@ class Body(io.RawIOBase):
         self._left = 0 if self._is_chunked else _length(headers)
         self._is_over = not self._is_chunked and self._left == 0
         self._is_broken = False
+        self._ahead = io.BytesIO()
 
     def readable(self) -> bool:
         """Whether it can be read: yes."""
@@ -39,6 +41,8 @@ class Body(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read some of the body; 0 at its end."""
+        if count := self._ahead.readinto(buffer):
+            return count
         try:
             return 0 if self._is_broken else self._read(buffer)
         except (OSError, BadBodyError) as error:
@@ -47,8 +51,22 @@ class Body(io.RawIOBase):
                 raise
             raise BadBodyError(HTTPStatus.REQUEST_TIMEOUT, "the body stopped coming") from error
 
+    def fetch(self, limit: int) -> None:
+        """Wait until it has come whole, or is known to have more than `limit` bytes.
+
+        Raises:
+            BadBodyError: it does not keep to its length, or stopped coming.
+        """
+        ahead = io.BytesIO()
+        while max(ahead.tell(), self._left) <= limit and (piece := self.read(_PIECE)):
+            ahead.write(piece)
+        ahead.seek(0)
+        self._ahead = ahead
+
     def drain(self, limit: int) -> bool:
         """Read what the application left; return whether at most `limit` bytes were."""
+        if self._left > limit:
+            return False
         try:
             while limit >= 0 and (piece := self.read(_PIECE)):
                 limit -= len(piece)
@@ -99,8 +117,16 @@ def _is_chunked(headers: Message) -> bool:
 
 
 def _length(headers: Message) -> int:
-    lengths = set(headers.get_all("Content-Length", ["0"]))
-    text = lengths.pop().strip()
-    if lengths or not re.fullmatch(r"[0-9]{1,18}", text):
+    told = ",".join(headers.get_all("Content-Length", ["0"]))
+    lengths = {text.strip() for text in told.split(",")}
+    if len(lengths) > 1:
+        raise BadBodyError(HTTPStatus.BAD_REQUEST, "several values of Content-Length differ")
+    text = lengths.pop()
+    if re.fullmatch("-[0-9]+", text):
+        raise BadBodyError(HTTPStatus.BAD_REQUEST, "Content-Length is negative")
+    if not re.fullmatch("[0-9]+", text):
         raise BadBodyError(HTTPStatus.BAD_REQUEST, "Content-Length is no number")
-    return int(text)
+    digits = text.lstrip("0") or "0"
+    if len(digits) > _MAX_DIGITS:
+        raise BadBodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large")
+    return int(digits)

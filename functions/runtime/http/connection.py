@@ -19,14 +19,22 @@ from functions.runtime.http.body import BadBodyError, Body
 
 log = logging.getLogger(__name__)
 
+HEAD_TIMEOUT: Final = 10.0
+"""Seconds in which a request's head must have come; it is all there is if no body follows."""
 REQUEST_TIMEOUT: Final = 30.0
-"""Seconds in which a request must have come, head and body."""
+"""Seconds in which a request with a body must have come whole; also, an answer have gone."""
 IDLE_TIMEOUT: Final = 60.0
 """Seconds that a connection may wait for its next request."""
 
 _MAX_LINE: Final = 65536
+_MAX_FETCHED: Final = 8 * 1024 * 1024
+"""Bytes of a body that are waited for before the request is one: more than any operation takes."""
 _MAX_LEFT: Final = 64 * 1024 * 1024
 """Bytes of a body that nobody wanted and that are still read, so that the client reads why."""
+
+_BEGINS: Final = frozenset(bytes([code]) for code in b"\r\n" + bytes(range(0x21, 0x7F)))
+"""What a request can begin with; what TLS begins with is not among it."""
+_NO_HTTP: Final = "this is not HTTP; https is not spoken here: begin the address with http://"
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -37,6 +45,7 @@ class _TimedSocket(io.RawIOBase):
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self.deadline = 0.0
+        self.has_ended = False
 
     def readable(self) -> bool:
         """Whether it can be read: yes."""
@@ -48,7 +57,9 @@ class _TimedSocket(io.RawIOBase):
         if left <= 0:
             raise TimeoutError("the request took too long")
         self._connection.settimeout(left)
-        return self._connection.recv_into(buffer)
+        count = self._connection.recv_into(buffer)
+        self.has_ended = count == 0
+        return count
 
 
 class Connection(BaseHTTPRequestHandler):
@@ -58,7 +69,8 @@ class Connection(BaseHTTPRequestHandler):
         connection: the socket; it stays open when this returns.
         address: the client's.
         app: the WSGI application.
-        in_request: called with True before each request is answered and with False after it.
+        in_request: called with True when a request has come whole, before it is answered, and
+            with False after it. An OSError of the first ends the connection.
     """
 
     protocol_version = "HTTP/1.1"
@@ -97,37 +109,64 @@ class Connection(BaseHTTPRequestHandler):
         """Wait for a request and answer it."""
         self.close_connection = True
         self._input.deadline = time.monotonic() + IDLE_TIMEOUT
-        if not self._reader.peek(1):
-            return
-        self._input.deadline = time.monotonic() + REQUEST_TIMEOUT
+        begin = self._reader.peek(1)[:1]
+        start = time.monotonic()
+        self._input.deadline = start + HEAD_TIMEOUT
+        if begin and self._has_head(begin):
+            self._input.deadline = start + REQUEST_TIMEOUT
+            self._serve_request()
+
+    def _has_head(self, begin: bytes) -> bool:
+        """Read a request's head. If there is none, say so, unless the client has gone."""
+        self.requestline = self.request_version = self.command = ""
+        if begin not in _BEGINS:
+            self.send_error(HTTPStatus.BAD_REQUEST, explain=_NO_HTTP)
+            return False
         self.raw_requestline = self.rfile.readline(_MAX_LINE + 1)
         if len(self.raw_requestline) > _MAX_LINE:
-            self.requestline = self.request_version = self.command = ""
             self.send_error(HTTPStatus.REQUEST_URI_TOO_LONG)
-            return
-        if not self.parse_request():
-            return
+            return False
+        # The standard library takes the end of what comes for the end of the head.
+        if not self.parse_request() or self._input.has_ended:
+            return False
         if not self.path.startswith("/") or self.request_version == "HTTP/0.9":
-            self.close_connection = True
             self.send_error(HTTPStatus.BAD_REQUEST)
+            return False
+        return True
+
+    def _serve_request(self) -> None:
+        """Wait for the body, so that who sends it slowly hinders nobody; then answer."""
+        try:
+            body = Body(self._reader, self.headers)
+            body.fetch(_MAX_FETCHED)
+        except BadBodyError as error:
+            self.send_error(error.status, explain=str(error))
             return
         self._in_request(True)
         try:
-            self._answer()
+            self._answer(body)
         finally:
             self._in_request(False)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what is no request, and close the connection.
+
+        Args:
+            code: the status.
+            message: what the base has to say, which may quote a stranger: for the log only.
+            explain: the message that is sent; by default, the status's usual one.
+        """
+        log.debug("%s %s", code, message)
+        self.close_connection = True
+        if self.request_version == "HTTP/0.9":
+            self.request_version = "HTTP/1.0"  # the base sends no status line to 0.9
+        super().send_error(code, None, explain)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
         """Log what the base has to say only for --verbose."""
         log.debug(format, *args)
 
-    def _answer(self) -> None:
-        try:
-            body = Body(self._reader, self.headers)
-        except BadBodyError as error:
-            self.close_connection = True
-            self.send_error(error.status, str(error))
-            return
+    def _answer(self, body: Body) -> None:
         status, headers, data = self._run_app(body)
         if not body.drain(_MAX_LEFT):
             self.close_connection = True

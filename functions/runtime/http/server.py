@@ -24,7 +24,10 @@ log = logging.getLogger(__name__)
 MAX_REQUESTS: Final = 64
 """Requests answered at a time; `places` leaves some of them to those that never wait."""
 MAX_CONNECTIONS: Final = 256
-"""Connections open at a time, a thread each; more wait in the backlog."""
+"""Connections open at a time, a thread each; for another, the longest idle one is closed."""
+GRACE: Final = 1.0
+"""Seconds in which a connection may come up with a request before it is closed for another's sake;
+meanwhile that one waits in the backlog."""
 BACKLOG: Final = 512
 _ACCEPT_PAUSE: Final = 0.1
 
@@ -73,7 +76,9 @@ class HttpSide:
         self._room = threading.Semaphore(MAX_CONNECTIONS)
         self._lock = threading.Lock()
         self._open: dict[threading.Thread, socket.socket] = {}
-        self._idle: set[threading.Thread] = set()
+        # Those without a whole request, and since when; who has waited longest comes first.
+        self._idle: dict[threading.Thread, float] = {}
+        self._given_up: threading.Thread | None = None
         self.url = _url(listener)
 
     def fileno(self) -> int:
@@ -121,8 +126,24 @@ class HttpSide:
             selector.register(self._wakeup[0], selectors.EVENT_READ)
             while not self._stopping.is_set():
                 selector.select()
-                if not self._stopping.is_set() and self._room.acquire(timeout=_ACCEPT_PAUSE):
+                if not self._stopping.is_set() and self._has_room():
                     self._accept(app, connection)
+
+    def _has_room(self) -> bool:
+        """Whether a connection can be had now; the place is taken then."""
+        if self._room.acquire(blocking=False):
+            return True
+        with self._lock:
+            if self._given_up not in self._open:  # else its place will be free in a moment
+                self._give_up_longest_idle()
+        return self._room.acquire(timeout=_ACCEPT_PAUSE)
+
+    def _give_up_longest_idle(self) -> None:
+        thread, since = next(iter(self._idle.items()), (None, 0.0))
+        if thread is not None and time.monotonic() - since >= GRACE:
+            del self._idle[thread]
+            self._shut(self._open[thread])
+            self._given_up = thread
 
     def _imported(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         # Here, not above: the runtime's start must not pay for flask.
@@ -146,7 +167,7 @@ class HttpSide:
         )
         with self._lock:
             self._open[thread] = accepted
-            self._idle.add(thread)
+            self._idle[thread] = time.monotonic()
         thread.start()
 
     def _converse(
@@ -164,22 +185,31 @@ class HttpSide:
         finally:
             with self._lock:
                 del self._open[threading.current_thread()]
-                self._idle.discard(threading.current_thread())
+                self._idle.pop(threading.current_thread(), None)
                 accepted.close()
             self._room.release()
 
     def _in_request(self, begins: bool) -> None:
         thread = threading.current_thread()
         if begins:
-            self._slots.acquire()
-            with self._lock:
-                self._idle.discard(thread)
+            self._begin(thread)
             return
         self._slots.release()
         with self._lock:
-            self._idle.add(thread)
+            self._idle[thread] = time.monotonic()
             if self._stopping.is_set():
                 self._shut(self._open[thread])
+
+    def _begin(self, thread: threading.Thread) -> None:
+        with self._lock:
+            is_closed = self._idle.pop(thread, None) is None
+        # Nothing must be done for a request whose connection was closed as it came.
+        if is_closed:
+            raise ConnectionAbortedError("closed for another connection's sake")
+        self._slots.acquire()
+        if self._stopping.is_set():
+            self._slots.release()
+            raise ConnectionAbortedError("the server stops")
 
     def _end_connections(self, *, only_idle: bool) -> None:
         with self._lock:

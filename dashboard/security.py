@@ -5,7 +5,6 @@ visit stand: the Host check (DNS rebinding), the Origin check (requests and WebS
 sites), and the Content-Security-Policy (text from devices that got to be markup after all).
 """
 
-import re
 from typing import Final
 
 from flask import Flask, Response, abort, request
@@ -13,9 +12,8 @@ from simple_websocket import ConnectionError as HandshakeError
 from werkzeug.exceptions import HTTPException
 from wsproto.utilities import ProtocolError
 
-from iot_button.settings import is_loopback
+from iot_button.hosts import is_own_host
 
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z.-]{1,253})(:[0-9]{1,5})?")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 HEADERS: Final = {
@@ -46,15 +44,6 @@ def protect(app: Flask, *, host: str) -> None:
     app.register_error_handler(HTTPException, _refusal)
     app.register_error_handler(ProtocolError, _bad_handshake)
     app.register_error_handler(HandshakeError, _bad_handshake)
-
-
-def is_own_host(header: str, *, configured: str) -> bool:
-    """Whether a Host header names this machine's loopback or the configured host, at any port."""
-    match = _HOST.fullmatch(header)
-    if match is None:
-        return False
-    name = match[1].strip("[]").lower()
-    return is_loopback(name) or name == configured.lower()
 
 
 def content_security_policy(host: str) -> str:

@@ -144,7 +144,7 @@ class Environment:
     def stop(self) -> None:
         """Let it end after what it has; it runs its exit functions."""
         self.is_stopping = True
-        self._offspring = descendants(self._process.pid)
+        self._note_offspring()
         self._events.stop()
         if not self.runs:
             self._loop.call_later(_EXIT_TIMEOUT, self.kill)
@@ -154,7 +154,7 @@ class Environment:
         self.is_stopping = True
         if self._process.returncode is not None:
             return
-        self._offspring = descendants(self._process.pid)
+        self._note_offspring()
         self._end_offspring()
 
     @property
@@ -166,9 +166,17 @@ class Environment:
         """End what it started: its group, and its children with a session of their own."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        for pid in self._offspring:
+        for handle in self._offspring:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            os.close(handle)
+        self._offspring.clear()
+
+    def _note_offspring(self) -> None:
+        """Hold on to what it has started: by handles, as a number can soon be another process's."""
+        for pid in descendants(self._process.pid):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                self._offspring.append(os.pidfd_open(pid))
 
     # Starting.
 

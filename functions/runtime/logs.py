@@ -62,11 +62,6 @@ class LogBook:
     _outputs: dict[str, _Output] = field(default_factory=dict)
     _next: int = 1
 
-    @property
-    def newest(self) -> int:
-        """The number of the newest line; 0 where there is none."""
-        return self._next - 1
-
     def write(self, request_id: str, text: bytes) -> None:
         """Take what a run has written; a line is kept when its end has come."""
         output = self._outputs.get(request_id)

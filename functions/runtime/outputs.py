@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from functions.runtime.events import ClickId
 from functions.runtime.seen import Key, Output, Seen, Stage
+from iot_button.errors import IotButtonError
 from iot_button.events import format_instant, utc_now
 from iot_button.mqtt import Stream
 from iot_button.topics import Topics
@@ -129,13 +130,13 @@ class Outputs:
 
     def _begin_handshakes(self) -> None:
         while self._waiting and self._under_way < self._handshakes:
-            self._under_way += 1
-            begin = self._waiting.popleft()
             try:
-                begin()
-            except Exception:  # its click stays unacknowledged, and comes again
-                self._under_way -= 1
-                log.exception("an output could not be begun")
+                self._waiting[0]()
+            except IotButtonError as error:  # too many wait for the broker; it is tried again
+                log.warning("an output has to wait: %s", error)
+                return
+            self._waiting.popleft()
+            self._under_way += 1
 
     def _begin_handshake(
         self, topic: str, payload: bytes, key: Key, extra: bytes, on_done: Callback

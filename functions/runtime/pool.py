@@ -211,9 +211,10 @@ class Pool:
         now = time.monotonic()
         usable = [e for e in self.environments if not e.is_stopping]
         is_starting = any(not e.is_ready for e in usable)
-        prompt = sum(1 for e in usable if now - e.head_since < _MUCH_WORK)
+        prompt = sum(1 for e in usable if not e.runs or now - e.head_since < _MUCH_WORK)
         work = len(self.waiting) * self._usual_duration
-        if not is_starting and (not prompt or work / prompt > _MUCH_WORK):
+        is_needed = not prompt or work / prompt > _MUCH_WORK
+        if is_needed and not is_starting and self._is_open():
             self._grow()
         else:
             self._grow_soon()

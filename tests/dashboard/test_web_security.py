@@ -6,7 +6,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from dashboard.security import content_security_policy, is_own_host
+from dashboard.security import content_security_policy
+from iot_button.hosts import is_own_host
 from tests.dashboard.helpers import Serve
 from tests.support import DEADLINE, eventually
 

@@ -6,16 +6,14 @@ header") and Sec-Fetch-Site (W3C Fetch Metadata) that its browser sends. No CORS
 set, so such a page cannot read an answer either.
 """
 
-import re
 from typing import Final
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import Forbidden
 
 from functions.runtime.http.route_table import RESERVED
-from iot_button.settings import is_loopback
+from iot_button.hosts import is_own_host
 
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z.-]{1,253})(:[0-9]{1,5})?")
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
 """`none`: the user typed the address. `same-site` is not enough: all ports of localhost are."""
@@ -38,15 +36,6 @@ def protect(app: Flask, *, host: str) -> None:
     app.before_request(check)
     app.after_request(_with_headers)
     app.register_error_handler(Forbidden, _refusal)
-
-
-def is_own_host(header: str, *, configured: str) -> bool:
-    """Whether a Host header names this machine's loopback or the configured host, at any port."""
-    match = _HOST.fullmatch(header)
-    if match is None:
-        return False
-    name = match[1].strip("[]").lower()
-    return is_loopback(name) or name == configured.lower()
 
 
 def _wrong_host(configured: str) -> str:

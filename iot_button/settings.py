@@ -1,7 +1,7 @@
 """The settings: one frozen record per part. `iot_button/configuration.py` reads them."""
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -101,6 +101,37 @@ class FunctionsSettings(msgspec.Struct, frozen=True, kw_only=True):
     window_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
 
 
+class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A real button on this machine. Times are in seconds.
+
+    `serial_number`: None: made from the host's name, the machine and the driver.
+    `name`: what people call it; None: the serial number.
+    `bounce_time`: after a change, the contact is not listened to for so long.
+    `double_window`: how long after a release a second press still makes it double; 0: at once
+    single, and never double.
+    `hold_time`: a first press that is longer is long; `long_at`: and is reported when it is, or
+    when it ends.
+    `extended`: count presses beyond two, and send their number along as `presses`.
+    `done_at`: a click leaves the outbox when its receipt says that a function has processed it
+    (`receipt`), or when the broker has acknowledged it (`broker`), where no runtime of ours is.
+    `outbox_size`: clicks that may wait; `outbox_age`: after which one is given up.
+    `home_assistant`: announce the button to Home Assistant, under `home_assistant_prefix`.
+    """
+
+    serial_number: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,64}$")] | None = None
+    name: Text | None = None
+    bounce_time: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.02
+    double_window: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.4
+    hold_time: Annotated[float, msgspec.Meta(gt=0, le=60)] = 1.5
+    long_at: Literal["threshold", "release"] = "threshold"
+    extended: bool = False
+    done_at: Literal["receipt", "broker"] = "receipt"
+    outbox_size: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
+    outbox_age: Annotated[float, msgspec.Meta(ge=1, le=31_536_000)] = 7 * 86_400.0
+    home_assistant: bool = False
+    home_assistant_prefix: Text = "homeassistant"
+
+
 class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The web dashboard. `client_id`: as for the function runtime."""
 
@@ -122,6 +153,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     broker: BrokerSettings = BrokerSettings()
     functions: FunctionsSettings = FunctionsSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    device: DeviceSettings = DeviceSettings()
     topics: TopicSettings = TopicSettings()
 
     @property

@@ -42,6 +42,14 @@ class Topics:
         """Where a button reads what became of its clicks."""
         return self._under(f"iotbutton/{serial_number}/receipt")
 
+    def status(self, serial_number: str) -> str:
+        """Where a button says, retained, how it is; its will says it where it no longer can."""
+        return self._under(f"iotbutton/{serial_number}/status")
+
+    def action(self, serial_number: str) -> str:
+        """Where a button that Home Assistant knows tells it of a click."""
+        return self._under(f"iotbutton/{serial_number}/action")
+
     def dead_letter(self, function: str) -> str:
         """Where a function's failed invocations go."""
         return self._under(f"deadletter/{function}")

@@ -17,6 +17,13 @@ class Session(enum.Enum):
     KEPT = "kept"
 
 
+class Will(msgspec.Struct, frozen=True, kw_only=True):
+    """What the broker publishes, retained at QoS 1, when we go without a word (3.1.2.5)."""
+
+    topic: str
+    payload: bytes
+
+
 class Delivery(msgspec.Struct, frozen=True, gc=False):
     """Which delivery a message was, for its acknowledgement: packet ids restart with a session."""
 

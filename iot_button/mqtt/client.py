@@ -4,6 +4,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from iot_button.errors import SettingError
+from iot_button.messages import Will
 from iot_button.settings import BrokerAddress
 
 CONNECT_TIMEOUT = 3.0  # nothing interrupts an attempt, and a stop may take 5 s in all
@@ -17,6 +18,7 @@ def new_client(
     *,
     clean_session: bool,
     acknowledge_by_hand: bool = False,
+    will: Will | None = None,
     timeout: float = CONNECT_TIMEOUT,
 ) -> paho.Client:
     """Return a client that has the address's account and certificates, not yet connected.
@@ -31,6 +33,8 @@ def new_client(
         manual_ack=acknowledge_by_hand,
     )
     client.connect_timeout = timeout
+    if will is not None:
+        client.will_set(will.topic, will.payload, qos=1, retain=True)
     if address.username is not None:
         client.username_pw_set(address.username, address.password)
     if address.tls:

@@ -20,7 +20,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
 from iot_button.loop import READ, WRITE, Loop, Timer
-from iot_button.messages import Delivery, Message
+from iot_button.messages import Delivery, Message, Session, Will
 from iot_button.mqtt import packets
 from iot_button.mqtt.client import RECONNECT_LATEST, RECONNECT_SOONEST, new_client
 from iot_button.mqtt.outbox import Outbox, Sent
@@ -37,7 +37,7 @@ _REFUSED = 0x80  # SUBACK's failure code, 3.9.3
 
 
 class Stream:
-    """A connection with a kept session that comes back by itself, from `open` to `close`.
+    """A connection that comes back by itself, from `open` to `close`.
 
     All methods and callbacks are the loop's thread's. Nothing is written before the loop's end of
     turn calls `flush`: what has to be on disk before it is sent goes there first.
@@ -45,6 +45,9 @@ class Stream:
     Args:
         on_message: gets each message; the broker keeps it until `acknowledge`.
         on_change: gets True when the connection and all subscriptions stand, False when it is lost.
+        session: KEPT or CLEAN: whether the broker keeps what came for us while we are away. What we
+            have published is sent again in either case, until it is acknowledged.
+        will: what the broker publishes when we go without a word.
         keep_alive: seconds of silence after which either side takes the other for gone.
     """
 
@@ -56,6 +59,8 @@ class Stream:
         client_id: str,
         on_message: Callable[[Message], None],
         on_change: Callable[[bool], None],
+        session: Session = Session.KEPT,
+        will: Will | None = None,
         keep_alive: int = 30,
     ) -> None:
         self.address = address
@@ -76,7 +81,7 @@ class Stream:
         self._reader: Reader | None = None
         self._failures = 0
         self._timer: Timer | None = None
-        self._client = self._new_client(client_id)
+        self._client = self._new_client(client_id, session, will)
         self._client.connect_async(address.host, address.port, keep_alive)
 
     def open(self) -> None:
@@ -193,8 +198,14 @@ class Stream:
 
     # Connecting, on a thread of its own and then on the loop's.
 
-    def _new_client(self, client_id: str) -> paho.Client:
-        client = new_client(self.address, client_id, clean_session=False, acknowledge_by_hand=True)
+    def _new_client(self, client_id: str, session: Session, will: Will | None) -> paho.Client:
+        client = new_client(
+            self.address,
+            client_id,
+            clean_session=session is not Session.KEPT,
+            acknowledge_by_hand=True,
+            will=will,
+        )
         client.on_socket_open = self._socket_opened
         client.on_socket_close = self._socket_closing
         client.on_connect = self._connected

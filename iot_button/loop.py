@@ -98,14 +98,15 @@ class Loop:
             ready = self._selector.select(self._time_to_wait())
             for key, _events in ready:
                 self._safely(key.data)
+            # What other threads saw comes before the timers: it happened before this moment.
+            for _ in range(len(self._calls)):
+                self._safely(self._calls.popleft())
             # Of this moment: a timer that sets itself again, for at once, must not keep us here.
             now = time.monotonic()
             while self._timers and self._timers[0].moment <= now:
                 callback = heapq.heappop(self._timers).callback
                 if callback is not None:
                     self._safely(callback)
-            for _ in range(len(self._calls)):
-                self._safely(self._calls.popleft())
             for callback in self._ends:
                 self._safely(callback)
 

@@ -3,7 +3,8 @@
 import importlib
 import os
 import sys
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import click
 
@@ -11,10 +12,13 @@ from iot_button.console import say
 from iot_button.errors import IotButtonError
 from iot_button.lifetime import INTERRUPTED
 
-COMMANDS: Final = {
+Table = Mapping[str, tuple[str, str]]
+
+COMMANDS: Final[Table] = {
     "up": ("iot_button.commands.up", "Start broker, functions and dashboard in one go."),
     "press": ("device_sim.commands.press", "Press a button once and wait for its processed click."),
     "simulate": ("device_sim.commands.simulate", "Let many simulated buttons click."),
+    "device": ("device_sim.commands.device.group", "Run a real button on this machine."),
     "tail": ("iot_button.commands.tail", "Print processed clicks as they come."),
     "broker": ("broker.command", "Run the MQTT broker alone."),
     "functions": ("functions.command", "Run the function runtime alone."),
@@ -26,27 +30,35 @@ COMMANDS: Final = {
 
 
 class LazyGroup(click.Group):
-    """A group that imports a subcommand's module when it is run, not to list it."""
+    """A group that imports a subcommand's module when it is run, not to list it.
+
+    `table`: subcommand -> the module whose `command` it is, and one line of help.
+    """
+
+    def __init__(self, *arguments: Any, table: Table, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names in the order of the table."""
-        return list(COMMANDS)
+        return list(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one subcommand."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._table:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        command: click.Command = importlib.import_module(self._table[cmd_name][0]).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the subcommands with their one line each."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_module, line) in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_module, line) in self._table.items()])
 
 
 @click.group(
     cls=LazyGroup,
+    table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Begin with: iot-button up --simulate 5",
 )

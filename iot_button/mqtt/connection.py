@@ -124,9 +124,10 @@ class Connection:
         payload: bytes,
         *,
         qos: int = 1,
+        retain: bool = False,
         on_acknowledged: Callable[[], None] | None = None,
     ) -> None:
-        """Publish, never retained. While disconnected the message waits in memory.
+        """Publish. While disconnected the message waits in memory.
 
         Waiting messages are sent in order, but what is published in the very moment of connecting
         can go ahead of them.
@@ -137,7 +138,7 @@ class Connection:
         Raises:
             IotButtonError: when the next packet id still waits: MQTT has 65,535 of them.
         """
-        information = self._client.publish(topic, payload, qos)
+        information = self._client.publish(topic, payload, qos, retain)
         if information.rc == paho.MQTT_ERR_QUEUE_SIZE:
             raise IotButtonError(f"{self.outstanding} messages wait for {self.address} already")
         self._outstanding.add(information.mid, on_acknowledged or _nothing)

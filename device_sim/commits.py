@@ -1,0 +1,83 @@
+"""When the outbox goes to the disk: a new click at once, and what is done a little later."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from device_sim.moments import Moment
+from device_sim.outbox import Kept, Outbox, OutboxFullError
+from iot_button.files import StorageError
+from iot_button.loop import Loop
+
+log = logging.getLogger(__name__)
+
+_TIDY_AFTER = 1.0
+"""Seconds. What is done may stay on the disk so long: the worst is that it is sent again."""
+
+
+class Commits:
+    """Puts clicks into the outbox, and tells of each when it is on the disk, or when it is refused.
+
+    Args:
+        on_taken: gets the id of each click that is on the disk, and the click.
+        on_refused: called when a click, or several, could not be put there.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        outbox: Outbox,
+        *,
+        on_taken: Callable[[int, Kept], None],
+        on_refused: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._outbox = outbox
+        self._on_taken = on_taken
+        self._on_refused = on_refused
+        self._just_put: list[int] = []
+        self._then: list[Callable[[], None]] = []
+        self._is_tidying = False
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether something has to be told when it is on the disk."""
+        return bool(self._just_put or self._then)
+
+    def put(self, event: dict[str, Any], pressed: Moment, *, has_own_time: bool = False) -> None:
+        """Put a click into the outbox; it is told of at the end of the turn."""
+        try:
+            self._just_put.append(self._outbox.put(event, pressed, has_own_time=has_own_time))
+        except (OutboxFullError, StorageError) as error:
+            log.error("a %s click was refused: %s", event["clickType"], error)
+            self._on_refused()
+
+    def then(self, callback: Callable[[], None]) -> None:
+        """Call when all that has changed so far is on the disk; never where that fails."""
+        self._then.append(callback)
+
+    def end_of_turn(self) -> None:
+        """Write what cannot wait."""
+        if self.is_pending:
+            self._commit()
+        elif self._outbox.is_changed and not self._is_tidying:
+            self._is_tidying = True
+            self._loop.call_later(_TIDY_AFTER, self._commit)
+
+    def _commit(self) -> None:
+        just_put, self._just_put = self._just_put, []
+        then, self._then = self._then, []
+        self._is_tidying = False
+        try:
+            self._outbox.commit()
+        except StorageError as error:
+            if just_put:
+                log.error("%d clicks were refused: %s", len(just_put), error)
+                self._on_refused()
+            return
+        for id in just_put:  # noqa: A001
+            kept = self._outbox.get(id)
+            if kept is not None:
+                self._on_taken(id, kept)
+        for callback in then:
+            callback()

@@ -1,0 +1,266 @@
+"""A button: gesture -> click -> outbox -> topic, and the light that says how far it has come.
+
+One loop on one thread. A click is on the disk before anything says that it was taken, and before it
+is published; it leaves the disk when it is known to be done (`delivery`).
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from device_sim.commits import Commits
+from device_sim.delivery import Delivery, Progress
+from device_sim.drivers.base import Driver, Light, Presence
+from device_sim.gestures import Gesture
+from device_sim.home_link import HomeLink
+from device_sim.indicator import FAILED_FOR, PROCESSED_FOR, Indicator
+from device_sim.moments import Moment, Moments
+from device_sim.outbox import Kept, Outbox
+from device_sim.own_clicks import read_own_click
+from device_sim.recognizer import Recognizer
+from device_sim.status import OFFLINE, Status, facts
+from iot_button.events import ClickType, format_millivolts
+from iot_button.loop import Loop
+from iot_button.messages import Message, Session, Will
+from iot_button.mqtt import Stream
+from iot_button.settings import Settings
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE = 15
+"""Seconds of silence after which a broker that hangs, and no longer only is away, is left."""
+_NO_BROKER_AFTER = 3.0
+
+
+class Device:
+    """One button on this machine, from `with` to the end of its block. `run` does the work.
+
+    Args:
+        settings: the broker, the topics, and the section `device`.
+        driver: where the presses come from.
+        serial_number: which button it is.
+        on_taken: gets each click that is on the disk, as it will be published.
+        on_ended: called when the driver has no more presses.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        driver: Driver,
+        *,
+        serial_number: str,
+        on_taken: Callable[[dict[str, Any]], None] = lambda _event: None,
+        on_ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        ours, topics = settings.device, settings.topic_names
+        self.loop = Loop()
+        self.serial_number = serial_number
+        self._settings = settings
+        self._topics = topics
+        self._driver = driver
+        self._on_taken = on_taken
+        self._on_ended = on_ended
+        self._moments = Moments()
+        self.outbox = Outbox(
+            outbox_path(settings, serial_number), size=ours.outbox_size, moments=self._moments
+        )
+        self._stream = Stream(
+            self.loop,
+            settings.broker.address,
+            client_id=settings.client_id_of(f"device-{serial_number}"),
+            on_message=self._on_message,
+            on_change=self._on_change,
+            session=Session.CLEAN,
+            will=Will(topic=topics.status(serial_number), payload=OFFLINE),
+            keep_alive=KEEP_ALIVE,
+        )
+        self._delivery = Delivery(
+            self.loop,
+            self._stream,
+            self.outbox,
+            topic=topics.click(serial_number),
+            done_at_broker=ours.done_at == "broker",
+            give_up_after=ours.outbox_age,
+            on_progress=self._on_progress,
+        )
+        self._recognizer = Recognizer(self.loop, ours, on_gesture=self._on_gesture)
+        self._indicator = Indicator(self.loop, show=driver.show, rest=self._rest)
+        self._status = Status(self.loop, facts=self._facts, publish=self._publish_status)
+        self._home = HomeLink(
+            settings, driver, self._stream, self.outbox, serial_number=serial_number
+        )
+        self._commits = Commits(
+            self.loop, self.outbox, on_taken=self._on_disk, on_refused=self._on_refused
+        )
+
+    def __enter__(self) -> Self:
+        self.outbox.__enter__()
+        try:
+            self._stream.subscribe(self._topics.receipt(self.serial_number))
+            self.loop.at_end_of_turn(self._end_of_turn)
+            self._driver.open(self.loop, self)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._delivery.stop()
+        self._recognizer.close()
+        self._indicator.close()
+        self._driver.close()
+        self._status.close()
+        self._stream.close()
+        self.outbox.__exit__(None, None, None)  # what was taken is taken, whatever went wrong
+        self.loop.close()
+
+    def run(self) -> None:
+        """Take presses and deliver clicks until `stop`."""
+        self._stream.open()
+        self._delivery.begin()
+        self._indicator.refresh()
+        self.loop.call_later(_NO_BROKER_AFTER, self._say_if_there_is_no_broker)
+        self.loop.run()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no gesture is under way, and every click is done."""
+        return not (self._recognizer.is_busy or self._commits.is_pending or len(self.outbox))
+
+    def stop(self) -> None:
+        """Let `run` return, from any thread."""
+        self.loop.call_from_thread(self.loop.stop)
+
+    # What the driver tells.
+
+    def edge(self, is_pressed: bool, moment: float) -> None:
+        """Take an edge."""
+        self._recognizer.edge(is_pressed, moment)
+
+    def start_over(self) -> None:
+        """Forget half a gesture."""
+        self._recognizer.start_over()
+
+    def clicked(self, click_type: ClickType) -> None:
+        """Take a click that the hardware recognised by itself."""
+        self._take(self._event(click_type), self._moments.ago(0.0))
+
+    def sent(self, payload: bytes) -> bool:
+        """Take a click in the button's own form; return whether it is one."""
+        own = read_own_click(payload, serial_number=self.serial_number)
+        if own is None:
+            return False
+        event = {**self._event(ClickType(own["clickType"])), **own}
+        self._take(event, self._moments.ago(0.0), has_own_time="clickedAt" in own)
+        return True
+
+    def present(self, presence: Presence) -> None:
+        """Take that the hardware answers, or does not."""
+        self._status.present(presence)
+
+    def ended(self) -> None:
+        """Take that there will be no more presses."""
+        self._on_ended()
+
+    # From a gesture to the disk.
+
+    def _on_gesture(self, gesture: Gesture) -> None:
+        event = self._event(gesture.click_type)
+        if self._settings.device.extended:
+            event["presses"] = gesture.presses
+        self._take(event, self._moments.ago(max(0.0, gesture.moment - gesture.pressed_at)))
+
+    def _event(self, click_type: ClickType) -> dict[str, Any]:
+        return {
+            "serialNumber": self.serial_number,
+            "batteryVoltage": format_millivolts(self._driver.battery()),
+            "clickType": click_type.value,
+        }
+
+    def _take(self, event: dict[str, Any], pressed: Moment, *, has_own_time: bool = False) -> None:
+        event_id = event.get("eventId")
+        if event_id is not None and self.outbox.find(event_id) is not None:
+            self._indicator.flash(Light.TAKEN)  # the button says it again; we have it
+            return
+        self._commits.put(event, pressed, has_own_time=has_own_time)
+
+    def _on_refused(self) -> None:
+        self._indicator.flash(Light.FAILED, FAILED_FOR)
+
+    def _on_disk(self, id: int, kept: Kept) -> None:  # noqa: A002
+        self._on_taken(self.outbox.event(kept))
+        self._indicator.flash(Light.TAKEN)
+        self._delivery.add(id)
+        self._status.changed()
+
+    def _end_of_turn(self) -> None:
+        self._commits.end_of_turn()
+        self._stream.flush()
+
+    # From the disk to the function.
+
+    def _on_message(self, message: Message) -> None:
+        self._stream.acknowledge(message.delivery)
+        self._delivery.take_receipt(message.payload)
+
+    def _on_change(self, is_ready: bool) -> None:
+        if is_ready:
+            log.info("connected to %s", self._stream.address)
+            self._status.connected()
+            self._home.connected()
+            self._delivery.connected()
+        else:
+            self._status.lost()
+        self._indicator.refresh()
+
+    def _on_progress(self, kept: Kept, progress: Progress) -> None:
+        if progress is Progress.PUBLISHED:
+            self._indicator.flash(Light.PUBLISHED)
+        elif progress is Progress.PROCESSED:
+            self._indicator.flash(Light.PROCESSED, PROCESSED_FOR)
+            if self._home.is_on:
+                # Once at most: only when the click is off the disk, and cannot be done again.
+                self._commits.then(lambda: self._home.done(kept))
+        else:
+            log.warning("click %s: %s", kept.event_id, progress.value)
+            self._indicator.flash(Light.FAILED, FAILED_FOR)
+        self._status.changed()
+
+    def _rest(self) -> Light:
+        if not len(self.outbox):
+            return Light.OFF if self._stream.is_ready else Light.CONNECTING
+        is_with_broker = self._stream.is_ready and not self._delivery.has_unpublished
+        return Light.PUBLISHED if is_with_broker else Light.TAKEN
+
+    def _facts(self) -> dict[str, Any]:
+        return facts(
+            driver=self._driver.name,
+            firmware=self._driver.firmware(),
+            battery=self._driver.battery(),
+            waiting=len(self.outbox),
+            given_up=self.outbox.given_up,
+        )
+
+    def _publish_status(self, payload: bytes) -> None:
+        topic = self._topics.status(self.serial_number)
+        self._stream.publish(topic, payload, retain=True, on_acknowledged=lambda: None)
+
+    def _say_if_there_is_no_broker(self) -> None:
+        if not self._stream.is_ready:
+            log.warning(
+                "no broker at %s yet (%s); clicks are kept on disk, and sent when there is one",
+                self._stream.address,
+                self._stream.problem,
+            )
+
+
+def outbox_path(settings: Settings, serial_number: str) -> Path:
+    """Return the file of a button's outbox."""
+    return Path(settings.state_dir) / "device" / f"{serial_number}.db"

@@ -1,0 +1,58 @@
+"""Telling Home Assistant of a button and its clicks, where the settings say so."""
+
+from device_sim.drivers.base import Driver
+from device_sim.home_assistant import FRESH_FOR, action_payload, discovery
+from device_sim.outbox import Kept, Outbox
+from iot_button.events import decode_click
+from iot_button.mqtt import Stream
+from iot_button.settings import Settings
+
+
+class HomeLink:
+    """What is published for Home Assistant, on the device's own connection."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        driver: Driver,
+        stream: Stream,
+        outbox: Outbox,
+        *,
+        serial_number: str,
+    ) -> None:
+        self.is_on = settings.device.home_assistant
+        self._settings = settings
+        self._driver = driver
+        self._stream = stream
+        self._outbox = outbox
+        self._serial_number = serial_number
+        if self.is_on:
+            self._discovery()  # a prefix that is no topic name is an error of the start
+
+    def connected(self) -> None:
+        """Announce the button: brokers forget."""
+        if self.is_on:
+            topic, payloads = self._discovery()
+            for payload in payloads:
+                self._publish(topic, payload, retain=True)
+
+    def done(self, kept: Kept) -> None:
+        """Tell of a click that is done and off the disk, unless it is an old one."""
+        if self.is_on and self._outbox.age(kept) <= FRESH_FOR:
+            click = decode_click(self._outbox.payload(kept), serial_number=self._serial_number)
+            presses = kept.event.get("presses", 1)
+            payload = action_payload(click, presses if isinstance(presses, int) else 1)
+            self._publish(self._settings.topic_names.action(self._serial_number), payload)
+
+    def _discovery(self) -> tuple[str, tuple[bytes, ...]]:
+        announcement = discovery(
+            self._settings,
+            self._serial_number,
+            driver=self._driver.name,
+            firmware=self._driver.firmware(),
+            has_battery=self._driver.battery() is not None,
+        )
+        return announcement.topic, announcement.payloads
+
+    def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self._stream.publish(topic, payload, retain=retain, on_acknowledged=lambda: None)

@@ -1,0 +1,77 @@
+"""When a button was pressed, on machines whose clock jumps: a Raspberry Pi has no clock of its own.
+
+Beside the wall clock each moment keeps the machine's uptime. Within one boot the uptime tells how
+long ago a moment was, whatever happened to the wall clock since; across boots the wall clock is all
+there is.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4)
+_JUMP = 1.0
+"""Seconds by which the wall clock must have been put right before we believe that it was."""
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """One moment. `wall`: seconds since 1970, as the clock then had it; `uptime`: seconds."""
+
+    wall: float
+    boot: str
+    uptime: float
+
+
+class Moments:
+    """Makes moments and compares them with now.
+
+    Args:
+        wall: tells seconds since 1970.
+        uptime: tells seconds since the boot, the machine's sleep included where that is known.
+        boot: names this boot; None: asks Linux. Empty where nobody knows.
+    """
+
+    def __init__(
+        self,
+        *,
+        wall: Callable[[], float] = time.time,
+        uptime: Callable[[], float] | None = None,
+        boot: str | None = None,
+    ) -> None:
+        self._wall = wall
+        self._uptime = uptime or _uptime
+        self._boot = _boot_id() if boot is None else boot
+
+    def ago(self, seconds: float) -> Moment:
+        """Return the moment so many seconds before now."""
+        return Moment(self._wall() - seconds, self._boot, self._uptime() - seconds)
+
+    def age(self, moment: Moment) -> float:
+        """Return how many seconds ago a moment was, as well as that can be known; never below 0."""
+        if self._boot and moment.boot == self._boot:
+            return max(0.0, self._uptime() - moment.uptime)
+        return max(0.0, self._wall() - moment.wall)
+
+    def date(self, moment: Moment) -> datetime:
+        """Return a moment's date: by the clock as it was then, or as it was put right since."""
+        right = self._wall() - self.age(moment)
+        return _date(moment.wall if abs(right - moment.wall) < _JUMP else right)
+
+
+def _date(wall: float) -> datetime:
+    return datetime.fromtimestamp(max(0.0, wall), UTC)
+
+
+def _uptime() -> float:
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # the first on Linux alone
+    return time.clock_gettime(clock)
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""

@@ -4,18 +4,17 @@ An error names the setting, its value, and where the value came from.
 """
 
 import difflib
-import operator
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
 from iot_button.errors import SettingError
-from iot_button.settings import ENVIRONMENT_PREFIX, Settings, is_loopback, known_names
+from iot_button.setting_checks import check
+from iot_button.settings import ENVIRONMENT_PREFIX, Settings, known_names
 
 DEFAULT_FILE = "iot-button.toml"
 _LISTS = ("broker_websocket_origins", "functions_retry_delays")
@@ -68,7 +67,7 @@ def load(
     except msgspec.ValidationError as error:
         raise _explained(error, sources) from error
     try:
-        _check(settings)
+        check(settings)
     except SettingError as error:
         source = sources[error.key][0] if error.key in sources else "default"
         raise SettingError(error.key, f"{source}: {error.problem}", mend=error.mend) from None
@@ -146,8 +145,17 @@ def _explained(error: msgspec.ValidationError, sources: dict[str, tuple[str, Any
     shown = "(hidden)" if name.endswith("password") else repr(value)
     item = re.search(r"\[([0-9]+)\]", where)
     what = f"item {int(item[1]) + 1}" if item else "it"
-    reason = f"{what} {_in_words(problem)}"
+    choices = _choices(name)
+    reason = f"it must be {choices}" if choices else f"{what} {_in_words(problem)}"
     return SettingError(name, f"{source}: {name} = {shown} cannot be used: {reason}")
+
+
+def _choices(name: str) -> str:
+    """Return the values of a setting that has a few only; empty for any other."""
+    section, _, key = name.partition(".")
+    kind: object = get_type_hints(Settings).get(section)
+    choices = get_args(get_type_hints(kind).get(key)) if key and kind is not None else ()
+    return " or ".join(choices) if choices and all(isinstance(it, str) for it in choices) else ""
 
 
 def _in_words(problem: str) -> str:
@@ -162,68 +170,6 @@ def _in_words(problem: str) -> str:
     if limit:
         return f"must be {wanted}, {_LIMITS[limit]} {bound.removesuffix('.0')}"
     return f"must be {wanted}, not {_WORDS.get(got, got)}" if got else f"must be {wanted}"
-
-
-def _check(settings: Settings) -> None:
-    """Check what types cannot say."""
-    for name, value in _texts(settings):
-        if not value.isprintable():  # a line break would be another line of mosquitto.conf
-            raise SettingError(name, f"{name} = {value!r} has a control character")
-    settings.topic_names.click("")  # a bad prefix raises
-    use = settings.broker.use
-    if settings.broker.is_external:
-        _check_address(use)
-    elif use not in ("amqtt", "mosquitto"):
-        raise SettingError(
-            "broker.use",
-            f"the broker {_without_account(use)!r} is not known",
-            mend="use amqtt, mosquitto, or the address of one that runs: mqtt://HOST:PORT",
-        )
-    for name, host in (
-        ("broker.host", settings.broker.host),
-        ("functions.host", settings.functions.host),
-        ("dashboard.host", settings.dashboard.host),
-    ):
-        _check_loopback(name, host)
-
-
-def _texts(settings: Settings) -> Iterator[tuple[str, str]]:
-    for name in known_names():
-        value = operator.attrgetter(name)(settings)
-        if isinstance(value, str):
-            yield name, value
-
-
-def _check_address(use: str) -> None:
-    try:
-        url = urlsplit(use)
-        usable = url.scheme in ("mqtt", "mqtts") and bool(url.hostname) and url.port != 0
-        (url.hostname or "").encode("idna")  # a label too long or empty is a ValueError
-        usable = usable and not (url.path.strip("/") or url.query or url.fragment)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise SettingError(
-            "broker.use",
-            f"{_without_account(use)!r} is no broker's address",
-            mend="write mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS",
-        )
-
-
-def _without_account(use: str) -> str:
-    """Cut whatever may be a password, also in an address that breaks the form of one."""
-    return re.sub(r"^([a-z]*://)?.*@", r"\1", use, flags=re.DOTALL | re.IGNORECASE)
-
-
-def _check_loopback(name: str, host: str) -> None:
-    if is_loopback(host):
-        return
-    raise SettingError(
-        name,
-        f"{name} = {host!r} is beyond loopback, where everyone on the network could press buttons",
-        mend="keep 127.0.0.1; to reach it from elsewhere, use a broker that has accounts "
-        "(--broker mqtts://HOST:PORT) or an SSH tunnel",
-    )
 
 
 def _default_state_dir(environ: Mapping[str, str]) -> Path:

@@ -118,11 +118,11 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True):
     `home_assistant`: announce the button to Home Assistant, under `home_assistant_prefix`.
     """
 
-    serial_number: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,64}$")] | None = None
+    serial_number: Text | None = None
     name: Text | None = None
     bounce_time: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.02
     double_window: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.4
-    hold_time: Annotated[float, msgspec.Meta(gt=0, le=60)] = 1.5
+    hold_time: Annotated[float, msgspec.Meta(ge=0.05, le=60)] = 1.5
     long_at: Literal["threshold", "release"] = "threshold"
     extended: bool = False
     done_at: Literal["receipt", "broker"] = "receipt"

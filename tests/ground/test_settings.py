@@ -333,8 +333,26 @@ def test_every_setting_has_a_variable() -> None:
         "IOT_BUTTON_FUNCTIONS_EXACTLY_ONCE",
         "IOT_BUTTON_FUNCTIONS_MANIFEST",
         "IOT_BUTTON_DASHBOARD_CLIENT_ID",
+        "IOT_BUTTON_DEVICE_NAME",
+        "IOT_BUTTON_DEVICE_SERIAL_NUMBER",
     }
     assert set(as_environment(settings)) == fields - unset | {"IOT_BUTTON_STATE_DIR"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("LONG_AT", "later", "must be threshold or release"),
+        ("DONE_AT", "", "must be receipt or broker"),
+        ("SERIAL_NUMBER", "my button", "use 1 to 64 of A-Z a-z 0-9 _ -"),
+        ("HOLD_TIME", "0", "at least 0.05"),
+    ],
+)
+def test_a_device_setting_that_cannot_be_says_what_can(key: str, value: str, said: str) -> None:
+    variable = f"IOT_BUTTON_DEVICE_{key}"
+    with pytest.raises(SettingError, match=re.escape(said)) as caught:
+        load(environ={variable: value, "HOME": "/home/someone"})
+    assert str(caught.value).startswith(variable)
 
 
 def test_no_password_is_shown_where_settings_are_printed() -> None:

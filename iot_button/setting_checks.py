@@ -1,0 +1,86 @@
+"""What settings must be that their types cannot say."""
+
+import operator
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from iot_button.errors import SettingError
+from iot_button.events import SERIAL_NUMBER
+from iot_button.settings import Settings, is_loopback, known_names
+
+
+def check(settings: Settings) -> None:
+    """Check what types cannot say.
+
+    Raises:
+        SettingError: naming the setting, its value and the mend.
+    """
+    for name, value in _texts(settings):
+        if not value.isprintable():  # a line break would be another line of mosquitto.conf
+            raise SettingError(name, f"{name} = {value!r} has a control character")
+    settings.topic_names.click("")  # a bad prefix raises
+    _check_serial_number(settings.device.serial_number)
+    use = settings.broker.use
+    if settings.broker.is_external:
+        _check_address(use)
+    elif use not in ("amqtt", "mosquitto"):
+        raise SettingError(
+            "broker.use",
+            f"the broker {_without_account(use)!r} is not known",
+            mend="use amqtt, mosquitto, or the address of one that runs: mqtt://HOST:PORT",
+        )
+    for name, host in (
+        ("broker.host", settings.broker.host),
+        ("functions.host", settings.functions.host),
+        ("dashboard.host", settings.dashboard.host),
+    ):
+        _check_loopback(name, host)
+
+
+def _texts(settings: Settings) -> Iterator[tuple[str, str]]:
+    for name in known_names():
+        value = operator.attrgetter(name)(settings)
+        if isinstance(value, str):
+            yield name, value
+
+
+def _check_address(use: str) -> None:
+    try:
+        url = urlsplit(use)
+        usable = url.scheme in ("mqtt", "mqtts") and bool(url.hostname) and url.port != 0
+        (url.hostname or "").encode("idna")  # a label too long or empty is a ValueError
+        usable = usable and not (url.path.strip("/") or url.query or url.fragment)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingError(
+            "broker.use",
+            f"{_without_account(use)!r} is no broker's address",
+            mend="write mqtt://HOST:PORT, or mqtts://HOST:PORT for TLS",
+        )
+
+
+def _without_account(use: str) -> str:
+    """Cut whatever may be a password, also in an address that breaks the form of one."""
+    return re.sub(r"^([a-z]*://)?.*@", r"\1", use, flags=re.DOTALL | re.IGNORECASE)
+
+
+def _check_serial_number(serial_number: str | None) -> None:
+    if serial_number is not None and SERIAL_NUMBER.fullmatch(serial_number) is None:
+        raise SettingError(
+            "device.serial_number",
+            f"device.serial_number = {serial_number[:70]!r} is no serial number",
+            mend="use 1 to 64 of A-Z a-z 0-9 _ -",
+        )
+
+
+def _check_loopback(name: str, host: str) -> None:
+    if is_loopback(host):
+        return
+    raise SettingError(
+        name,
+        f"{name} = {host!r} is beyond loopback, where everyone on the network could press buttons",
+        mend="keep 127.0.0.1; to reach it from elsewhere, use a broker that has accounts "
+        "(--broker mqtts://HOST:PORT) or an SSH tunnel",
+    )

@@ -1,4 +1,5 @@
 import inspect
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

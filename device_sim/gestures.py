@@ -93,11 +93,11 @@ class Gestures:
         return math.nextafter(self._due, math.inf)
 
     def _follow(self, edge: Edge | None) -> list[Gesture]:
+        """Go on with a believed change. What was due before it has been decided when it came."""
         if edge is None:
             return []
-        gestures = self._pass(edge.moment)
         self._is_down = edge.is_pressed
-        return gestures + (self._press if edge.is_pressed else self._release)(edge.moment)
+        return (self._press if edge.is_pressed else self._release)(edge.moment)
 
     def _press(self, moment: float) -> list[Gesture]:
         self._presses += 1

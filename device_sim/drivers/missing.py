@@ -1,6 +1,10 @@
 """A hardware library that is not installed: one line with the mend, and no trace."""
 
 import importlib
+import importlib.util
+import shlex
+import sys
+from pathlib import Path
 from types import ModuleType
 
 from device_sim.drivers.base import DriverError
@@ -22,5 +26,20 @@ def library(module: str, *, package: str, extra: str) -> ModuleType:
     except ImportError as error:
         raise DriverError(
             f"{package} cannot be loaded: {error}",
-            mend=f"install it: pip install 'iot-button[{extra}]' (from a clone: '.[{extra}]')",
+            mend=f"install it: {_installer()} {_ourselves(extra)}",
         ) from error
+
+
+def _installer() -> str:
+    """Return what installs into the environment that runs us: uv makes those without pip."""
+    if importlib.util.find_spec("pip") is None:
+        return f"uv pip install --python {shlex.quote(sys.executable)}"
+    return f"{shlex.quote(sys.executable)} -m pip install"
+
+
+def _ourselves(extra: str) -> str:
+    """Return how this project, with an extra, is named to an installer."""
+    root = Path(__file__).parents[2]
+    if (root / "pyproject.toml").is_file():  # a clone
+        return f"-e {shlex.quote(f'{root}[{extra}]')}"
+    return f"'iot-button[{extra}]'"

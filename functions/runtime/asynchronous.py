@@ -19,6 +19,7 @@ from functions.runtime.manifest.model import FunctionSpec
 from functions.runtime.metrics import Metrics
 from functions.runtime.outputs import MOST_BYTES, Outputs
 from functions.runtime.pool import Pool
+from functions.runtime.result_topics import ResultError, topic_of
 from functions.runtime.retries import DELAYS, Condition, GiveUp, after_failure, is_too_old
 from functions.runtime.runs import Ended, Run, error_response
 from functions.runtime.seen import Seen
@@ -55,7 +56,10 @@ class Settled(Protocol):
 
 @dataclass(slots=True)
 class Shared:
-    """What all functions of a runtime share."""
+    """What all functions of a runtime share.
+
+    `folder`: for events on their way. `kept`: where each function may have a folder that stays.
+    """
 
     loop: Loop
     spool: Spool
@@ -67,6 +71,7 @@ class Shared:
     when_on_disk: Callable[[Callable[[], None]], None]
     folder: Path
     delays: tuple[float, ...] = DELAYS
+    kept: Path | None = None
 
 
 @dataclass(slots=True)
@@ -92,7 +97,7 @@ class Asynchronous:
 
     def take(self, event: Event) -> None:
         """Take a new event."""
-        if event.click is not None and event.click in self._clicks:
+        if event.request_id in self._in_hand or (event.click and event.click in self._clicks):
             event.safe()  # as below, and the one in hand is on disk, or it would be known as it is
             return
         self.metrics.async_events_received += 1
@@ -180,33 +185,36 @@ class Asynchronous:
 
     def _on_ended(self, event: Event, ended: Ended) -> None:
         event.attempts += 1
-        if not ended.is_error and len(ended.payload) > MOST_BYTES and self._publishes_result:
-            reason = (
-                f"the result has {len(ended.payload)} bytes; at most {MOST_BYTES} are published"
-            )
-            response = error_response("Function.ResponseSizeTooLarge", reason)
-            ended = Ended(True, response, ended.duration)
+        topic = None
+        try:
+            if not ended.is_error:
+                topic = self._topic_for(ended.payload)
+        except ResultError as error:
+            ended = Ended(True, error_response(error.kind, str(error)), ended.duration)
         try:
             if ended.is_error:
                 self._failed(event, ended.payload)
             else:
-                self._succeeded(event, ended.payload)
+                self._succeeded(event, ended.payload, topic)
         except Exception:  # too many messages wait for the broker, say
             log.exception("%s: an event's end could not be told; it is tried again", self.spec.name)
             self._store(event, due=self.shared.clock() + self.shared.delays[0])
 
-    @property
-    def _publishes_result(self) -> bool:
-        return self.spec.publish_result_to is not None or self.spec.on_success is not None
+    def _topic_for(self, result: bytes) -> str | None:
+        """Return where a result is published; None: nowhere. ResultError: it cannot be."""
+        template = self.spec.publish_result_to
+        is_published = template is not None or self.spec.on_success is not None
+        if is_published and len(result) > MOST_BYTES:
+            raise ResultError.too_large(len(result), MOST_BYTES)
+        return None if template is None or result == b"null" else topic_of(template)(result)
 
-    def _succeeded(self, event: Event, result: bytes) -> None:
+    def _succeeded(self, event: Event, result: bytes, topic: str | None) -> None:
         records = []
         if self.spec.on_success is not None:
             record = self._record(event, Condition.SUCCESS, result)
             records.append((self.spec.on_success, record))
 
-        topic = self.spec.publish_result_to
-        if topic is None or result == b"null":
+        if topic is None:
             self.shared.outputs.publish(records, lambda: self._done(event, PROCESSED))
         else:
             self._publish(event, records, last=(topic, result), outcome=PROCESSED)
@@ -399,7 +407,7 @@ class Asynchronous:
         outcome = self._outcome(event)
         if outcome in (PROCESSED, DEAD_LETTER):  # only its removal was lost in a crash
             self._done(event, outcome)
-        elif event.click is not None and event.click in self._clicks:
+        elif event.request_id in self._in_hand or (event.click and event.click in self._clicks):
             # It lies here twice: the window is bounded, and had forgotten it when it came again.
             self._remove(event.entry)
         elif self.state is State.KILLED:

@@ -3,9 +3,11 @@
 Brokers deliver at least once (MQTT QoS 1), so the same click can come again; it is known by its id.
 """
 
+import hashlib
 import uuid
 from typing import Generic, TypeVar
 
+from functions.runtime.under_way import Key
 from iot_button.events import Click, encode_click
 from iot_button.messages import Message
 from iot_button.randomness import random_hex
@@ -42,6 +44,21 @@ def new_request_id() -> str:
     rest = random_hex(32)
     variant = "89ab"[int(rest[16], 16) & 3]
     return f"{rest[:8]}-{rest[8:12]}-4{rest[13:16]}-{variant}{rest[17:20]}-{rest[20:]}"
+
+
+def request_id_of_rule(request_id: str, number: int) -> str:
+    """Return the request id of a message's event number `number`, from that of its first, 0."""
+    if not number:
+        return request_id
+    digits = hashlib.blake2b(f"{request_id}{number}".encode(), digest_size=16).hexdigest()
+    return str(uuid.UUID(digits, version=4))
+
+
+def key_of_delivery(message: Message) -> Key:
+    """Return what a delivery is known by when it comes again: its packet id, topic and bytes."""
+    digest = hashlib.blake2b(message.payload, digest_size=16)
+    digest.update(f"\0{message.delivery.packet_id}\0{message.topic}".encode(errors="surrogatepass"))
+    return digest.digest()
 
 
 def id_of_content(click: Click) -> str:

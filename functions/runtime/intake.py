@@ -17,7 +17,13 @@ import msgspec
 from functions.runtime import dead_letters
 from functions.runtime.asynchronous import DEAD_LETTER, HELD, PROCESSED, Asynchronous, Shared
 from functions.runtime.events import ClickId, Event
-from functions.runtime.identity import Deliveries, id_of_content, new_request_id
+from functions.runtime.identity import (
+    Deliveries,
+    id_of_content,
+    key_of_delivery,
+    new_request_id,
+    request_id_of_rule,
+)
 from functions.runtime.rules import NO_MATCH, Rule, RuleMessage, RulePayloadError
 from functions.runtime.rules.filters import topic_matches
 from functions.runtime.seen import Key
@@ -35,7 +41,8 @@ SKIPPED = "skipped"
 _SAID_SINGLY = 10
 _SAID_EVERY = 1000
 _KNOWN_TOPICS = 4096
-_CLICKS = "iotbutton/+"
+CLICKS = "iotbutton/+"
+"""What comes on these topics has to be a click. Without the prefix, as all topics here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +165,7 @@ class Intake:
         elif is_known_again:
             event_id = id_of_content(click)
         else:
-            event_id = event_id_at(int(self._shared.clock() * 1000))
+            event_id = self._id_for(message, self._new_event_id)
         fields |= click.as_event()
         fields["eventId"] = event_id
         for subscription in subscriptions:
@@ -170,8 +177,22 @@ class Intake:
                 if self._is_repeat(subscription, click_id, pending):
                     continue
             body = self._body(subscription.rule, message, topic, fields)
-            self._start(subscription, body, click_id, pending)
+            self._start(subscription, body, new_request_id(), click_id, pending)
         pending.one_safe()
+
+    def _new_event_id(self) -> str:
+        return event_id_at(int(self._shared.clock() * 1000))
+
+    def _id_for(self, message: Message, make: Callable[[], str]) -> str:
+        """Return the id that a message got when it first came, be it to a process before us."""
+        if message.qos == 0:  # it never comes again
+            return make()
+        key = key_of_delivery(message)
+        known = self._shared.seen.taken(key) if message.duplicate else None
+        if known is None:
+            known = make()
+            self._shared.seen.take(key, known)
+        return known
 
     def _pending_for(self, message: Message, *, is_known_again: bool) -> _Pending | None:
         """Return the bookkeeping of a message; None for one that came before and is known by that.
@@ -207,6 +228,7 @@ class Intake:
         self,
         subscription: Subscription,
         body: bytes | None,
+        request_id: str,
         click: ClickId | None,
         pending: _Pending,
     ) -> None:
@@ -221,7 +243,7 @@ class Intake:
             key = click.key(function.spec.name)
             self._under_way[key] = [pending.one_safe]
             on_safe = functools.partial(self._release, key)
-        function.take(Event(new_request_id(), body, self._shared.clock(), click, on_safe))
+        function.take(Event(request_id, body, self._shared.clock(), click, on_safe))
 
     def _release(self, key: Key) -> None:
         for one_safe in self._under_way.pop(key, ()):
@@ -250,8 +272,11 @@ class Intake:
         pending = self._pending_for(message, is_known_again=False)
         if pending is None:
             return
-        for subscription, body in bodies:
-            self._start(subscription, body, None, pending)
+        wanted = [(subscription, body) for subscription, body in bodies if body is not None]
+        request_id = self._id_for(message, new_request_id) if wanted else ""
+        for number, (subscription, body) in enumerate(wanted):
+            each = request_id_of_rule(request_id, number)
+            self._start(subscription, body, each, None, pending)
         pending.one_safe()
 
     def _body(self, rule: Rule, message: Message, topic: str, fields: Any) -> bytes | None:
@@ -279,7 +304,7 @@ class Intake:
         place = self._matching.get(topic)
         if place is None:
             matching = (s for s in self._subscriptions if topic_matches(s.rule.topic_filter, topic))
-            place = _Place(tuple(matching), topic_matches(_CLICKS, topic))
+            place = _Place(tuple(matching), topic_matches(CLICKS, topic))
             if len(self._matching) < _KNOWN_TOPICS:
                 self._matching[topic] = place
         return place

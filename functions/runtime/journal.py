@@ -16,7 +16,9 @@ from iot_button.files import NewerFileError, StorageError, open_private, set_asi
 log = logging.getLogger(__name__)
 
 _FRAME = struct.Struct("<II")
-_MAGIC = b"iot-button journal 1\n"
+_MAGIC = b"iot-button journal 2\n"
+_OLDER = (b"iot-button journal 1\n",)
+"""Of as many bytes, and with frames of the same form; they lack later kinds of records."""
 _ANY_VERSION = b"iot-button journal "
 
 
@@ -97,9 +99,9 @@ class Journal:
             data = path.read_bytes()
         except OSError as error:
             raise StorageError.of(path, error) from error
-        if data.startswith(_MAGIC):
+        if data.startswith((_MAGIC, *_OLDER)):
             return list(_whole_frames(path, data))
-        if _MAGIC.startswith(data):  # a kill cut the first write
+        if any(magic.startswith(data) for magic in (_MAGIC, *_OLDER)):  # a kill cut the first write
             return []
         if data.startswith(_ANY_VERSION):
             mend = "update iot-button, or move the file away"

@@ -55,7 +55,12 @@ class Member:
         self.log = LogBook(spec.memory_megabytes, self._say)
         log_stream = new_log_stream()
         variables = environment_variables(
-            spec, region=region, log_stream=log_stream, base=os.environ, endpoint=endpoint
+            spec,
+            region=region,
+            log_stream=log_stream,
+            base=os.environ,
+            endpoint=endpoint,
+            kept=shared.kept,
         )
         self.pool = Pool(
             shared.loop,

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Self
 
 from functions.runtime.journal import Journal
+from functions.runtime.taken import TAKEN, Taken
 from functions.runtime.under_way import DONE, KEYED, RELEASED, SENT, Key, Output, Stage, UnderWay
 from functions.runtime.window import OUTCOMES, Window, WindowFiles
 from iot_button.files import FileLock, make_private_folder
@@ -76,6 +77,7 @@ class Seen:
         self._files = WindowFiles(path, size=size)
         self._journal = Journal(path)
         self._under_way = UnderWay()
+        self._taken = Taken()
         self._uncommitted: list[bytes] = []  # for the journal
         self._unfiled = bytearray()  # in the journal, not yet in the window's files
         self._length_at_start = 0
@@ -122,6 +124,14 @@ class Seen:
     def under_way(self) -> list[Output]:
         """Return the outputs whose handshake is not finished, in the order they were sent."""
         return self._under_way.outputs()
+
+    def taken(self, key: Key) -> str | None:
+        """Return the id that a delivery got when it first came; None: not known."""
+        return self._taken.get(key)
+
+    def take(self, key: Key, text: str) -> None:
+        """Note the id, a UUID, that a delivery got; commit before anything comes of it."""
+        self._uncommitted.append(self._taken.note(key, text))
 
     def send(
         self, key: Key, packet_id: int, topic: str, payload: bytes, extra: bytes = b""
@@ -177,7 +187,7 @@ class Seen:
         """Move what is done to the window's files; a kill in between has it in both, harmlessly."""
         self._files.append(self._unfiled)
         self._unfiled.clear()
-        self._journal.restart(self._under_way.records())
+        self._journal.restart(self._under_way.records() + self._taken.records())
         # What is under way may be longer than a mebibyte, and need not be copied at each commit.
         self._length_at_start = self._journal.length
 
@@ -190,6 +200,8 @@ class Seen:
             elif kind == RELEASED:
                 self._under_way.release(key)
                 start += KEYED.size
+            elif kind == TAKEN:
+                start = self._taken.replay(body, start)
             else:
                 _, _, moment, number = _DONE.unpack_from(body, start)
                 if number and number != _HELD:

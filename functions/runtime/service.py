@@ -19,12 +19,12 @@ from functions.runtime.heartbeat import Heartbeat
 from functions.runtime.http.deployment import Deployment
 from functions.runtime.http.route_table import check_routes
 from functions.runtime.http.server import HttpSide, listen
-from functions.runtime.intake import Intake
+from functions.runtime.intake import CLICKS, Intake
 from functions.runtime.manifest import Manifest
 from functions.runtime.member import Member
 from functions.runtime.outputs import Outputs
 from functions.runtime.remote import Remote
-from functions.runtime.rules.filters import widest
+from functions.runtime.rules.filters import overlaps, widest
 from functions.runtime.seen import Output, Seen
 from functions.runtime.subscribing import subscriptions
 from functions.runtime.switches import Switches
@@ -120,9 +120,10 @@ class Service:
         self._files.callback(self._remote.close)
         self._build(deployment)
         self._connect()
-        for member in self._members.values():
-            if member.spec.rules:
-                member.pool.warm_up()
+        for subscription in self._rules:
+            # A click is what somebody waits for; what else comes can wait for a cold start.
+            if overlaps(subscription.rule.topic_filter, CLICKS):
+                self._members[subscription.function.spec.name].pool.warm_up()
 
     @property
     def http_url(self) -> str:
@@ -153,6 +154,7 @@ class Service:
             when_on_disk=self._when_on_disk,
             delays=self.settings.functions.retry_delays,
             folder=_emptied(Path(self.settings.state_dir) / "functions" / "large"),
+            kept=Path(self.settings.state_dir).absolute() / "functions" / "kept",
         )
         for spec in self.manifest.functions:
             self._members[spec.name] = Member(

@@ -1,12 +1,14 @@
 """From a manifest's rules to subscriptions, and what is wrong with them as a whole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from functions.runtime.intake import Subscription
 from functions.runtime.manifest import ManifestError
 from functions.runtime.manifest.model import FunctionSpec, IotRule
 from functions.runtime.member import Member
-from functions.runtime.rules import Rule, RuleError, compile_rule, topic_matches
+from functions.runtime.result_topics import as_filter
+from functions.runtime.rules import Rule, RuleError, compile_rule
+from functions.runtime.rules.filters import overlaps
 
 
 def subscriptions(members: Iterable[Member]) -> list[Subscription]:
@@ -30,8 +32,8 @@ def _compiled(rule: IotRule, spec: FunctionSpec) -> Rule:
         raise ManifestError(
             error.problem, file=rule.place.file, place=rule.place, mend=error.mend
         ) from error
-    for topic in (spec.publish_result_to, spec.on_success, spec.on_failure, spec.dead_letter_topic):
-        if topic is not None and topic_matches(compiled.topic_filter, topic):
+    for topic, reach in _reaches(spec):
+        if overlaps(compiled.topic_filter, reach):
             raise ManifestError(
                 f"{spec.name} publishes to {topic}, which starts it again: it would never end",
                 file=rule.place.file,
@@ -39,3 +41,12 @@ def _compiled(rule: IotRule, spec: FunctionSpec) -> Rule:
                 mend="let it publish to a topic that its rule does not match",
             )
     return compiled
+
+
+def _reaches(spec: FunctionSpec) -> Iterator[tuple[str, str]]:
+    """Return the topics that a function publishes to, each with the filter of all that it means."""
+    if spec.publish_result_to is not None:
+        yield spec.publish_result_to, as_filter(spec.publish_result_to)
+    for topic in (spec.on_success, spec.on_failure, spec.dead_letter_topic):
+        if topic is not None:
+            yield topic, topic

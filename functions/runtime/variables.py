@@ -15,6 +15,7 @@ from functions.runtime.manifest.model import FunctionSpec
 from iot_button.errors import IotButtonError
 
 VERSION = "$LATEST"
+STATE_FOLDER = "FUNCTION_STATE_FOLDER"
 _DUMMY = "local"
 _RUNTIME = Path(__file__).parent / "inside"
 
@@ -48,6 +49,7 @@ def environment_variables(
     log_stream: str,
     base: Mapping[str, str],
     endpoint: str | None,
+    kept: Path | None = None,
 ) -> dict[str, str]:
     """Return all environment variables of one execution environment.
 
@@ -58,6 +60,8 @@ def environment_variables(
         base: our own process environment. Only what a program needs to run is passed on; nothing
             of ours, as the broker's password can be among it.
         endpoint: the URL where this runtime serves AWS's APIs; None where it does not.
+        kept: where functions have folders that outlive a restart, made by those that want one;
+            None: nowhere. AWS has nothing like it but a mounted file system.
 
     Raises:
         FunctionVariableError: the function sets a reserved variable, or one that cannot be.
@@ -66,7 +70,8 @@ def environment_variables(
     passed_on = {name: base[name] for name in _PASSED_ON if name in base}
     defined = _of_lambda(spec, region=region, log_stream=log_stream)
     served = _of_endpoint(endpoint, passed_on) if endpoint else {}
-    return passed_on | defined | served | spec.environment
+    folder = {} if kept is None else {STATE_FOLDER: str(kept / spec.name)}
+    return passed_on | defined | served | folder | spec.environment
 
 
 def log_group(name: str) -> str:

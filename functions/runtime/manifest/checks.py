@@ -11,6 +11,7 @@ from functions.runtime.manifest.errors import ManifestError
 from functions.runtime.manifest.fields import Field
 from functions.runtime.manifest.model import FunctionSpec, Place, Schedule
 from functions.runtime.manifest.nodes import is_there
+from functions.runtime.result_topics import is_well_formed
 from functions.runtime.schedules import ScheduleError, parse
 
 METHODS = ("ANY", "GET", "POST", "PUT", "PATCH", "OPTIONS", "HEAD", "DELETE")
@@ -86,6 +87,15 @@ def topic(field: Field, name: str) -> str:
         field.fail(f"the topic {name!r} {reason}", mend="a topic is a name such as home/alarm")
     if len(name.encode("utf-8", "surrogatepass")) > MAX_TOPIC_BYTES:
         field.fail(f"the topic is longer than {MAX_TOPIC_BYTES} bytes")
+    return name
+
+
+def result_topic(field: Field) -> str:
+    """Check a topic for results, which may have fields of the result in braces."""
+    name = topic(field, field.text())
+    if not is_well_formed(name):
+        mend = "a field of the result stands in braces, as in iotbutton/{serialNumber}"
+        field.fail(f"the topic {name!r} has braces around no name", mend=mend)
     return name
 
 

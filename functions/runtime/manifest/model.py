@@ -71,7 +71,7 @@ class FunctionSpec:
     has cores; 0: the kill switch. `retries`: after the first attempt.
     `on_success` and `on_failure`: topics for AWS's destination records. `dead_letter_topic`: gets
     the event alone, as a dead letter queue on AWS does. `publish_result_to`: a topic for what the
-    handler returns; ours, AWS has nothing like it.
+    handler returns, with the result's own fields in braces; ours, AWS has nothing like it.
     """
 
     name: str

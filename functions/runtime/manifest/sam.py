@@ -186,7 +186,7 @@ def _result(field: Field | None) -> str | None:
     entries = field.entries() if field else {}
     ours = entries["IotButton"].fields(["PublishResultTo"]) if "IotButton" in entries else {}
     topic = ours.get("PublishResultTo")
-    return checks.topic(topic, topic.text()) if topic else None
+    return checks.result_topic(topic) if topic else None
 
 
 def _limits(fields: Mapping[str, Field]) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _results(custom: Field | None, functions: Mapping[str, Field]) -> dict[str, 
     if "results" not in ours:
         return {}
     results = ours["results"].fields(functions)
-    return {key: checks.topic(topic, topic.text()) for key, topic in results.items()}
+    return {key: checks.result_topic(topic) for key, topic in results.items()}
 
 
 def _function(

@@ -1,5 +1,6 @@
 """Topic filters: which are valid, and which topics they match (MQTT 3.1.1, section 4.7)."""
 
+import itertools
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -49,6 +50,22 @@ def covers(wide: str, narrow: str) -> bool:
         if number == len(levels) or level not in ("+", levels[number]) or levels[number] == "#":
             return False
     return number == len(levels) - 1
+
+
+def overlaps(one: str, other: str) -> bool:
+    """Whether there is a topic that two valid filters both match."""
+    if one.startswith("$") != other.startswith("$"):
+        return False
+    mine, theirs = one.split("/"), other.split("/")
+    for left, right in itertools.zip_longest(mine, theirs):
+        if "#" in (left, right):
+            return True
+        if left is None or right is None:
+            # Nothing is left of one: only `#` reaches up to the level above it.
+            return False
+        if left != right and "+" not in (left, right):
+            return False
+    return True
 
 
 def fault_of_filter(topic_filter: str) -> tuple[str, int] | None:

@@ -55,6 +55,7 @@ _BATTERY_TEMPLATE = (  # an empty value leaves a number as it was
 _ACTION_TEMPLATE = "{{ value_json.action if value_json is defined else '' }}"
 
 Component = dict[str, Any]
+_GONE_TRIGGER: Component = {"platform": "device_automation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +71,33 @@ def discovery(
 ) -> Announcement:
     """Announce a button: device triggers, an event entity, the battery, and when it is available.
 
-    What it had under other settings and has no more is taken away first, as is documented: by a
-    component that says nothing but its platform.
+    Triggers of `extended`, where that is off, are taken away first, as is documented: by components
+    that say nothing but their platform.
 
     Args:
         settings: the topics, the button's name, `extended`, and Home Assistant's prefix.
         serial: the button's serial number.
         driver: the driver's name, which stands for the model; who made the button is not known.
         firmware: the version that the hardware tells; None: ours.
-        has_battery: `batteryVoltage` in the status is a battery's; else the button runs on mains.
+        has_battery: `batteryVoltage` is in the status; announce again when it comes to be. Where it
+            is not, or not yet, a sensor of earlier is not taken away: it would lose its owner's
+            changes at each start.
 
     Raises:
         SettingError: Home Assistant's prefix is no topic name.
     """
     id = _id(settings, serial)  # noqa: A001
-    offered = _components(settings.topic_names, serial, id)
-    kept = dict(offered)
-    if not settings.device.extended:
-        kept = {name: it for name, it in kept.items() if name not in _EXTENDED_TRIGGERS}
+    components = _components(settings.topic_names, serial, id)
     if not has_battery:
-        del kept["battery"]
-    gone = {name: {"platform": it["platform"]} for name, it in offered.items() if name not in kept}
+        del components["battery"]
+    gone = {} if settings.device.extended else dict.fromkeys(_EXTENDED_TRIGGERS, _GONE_TRIGGER)
+    components = {name: it for name, it in components.items() if name not in gone}
     shared = {
         "device": _device(settings, serial, id, driver=driver, firmware=firmware),
         "origin": {"name": "iot-button", "sw_version": version("iot-button")},
         "availability": [_availability(settings.topic_names.status(serial))],
     }
-    steps = ([kept | gone] if gone else []) + [kept]
+    steps = ([gone | components] if gone else []) + [components]
     return Announcement(
         topic=_topic(settings, id),
         payloads=tuple(msgspec.json.encode(shared | {"components": step}) for step in steps),

@@ -2,10 +2,12 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -278,20 +280,20 @@ def test_a_status_without_a_battery_voltage_leaves_the_last_one(payload: bytes) 
     assert render(sensor.value_template, payload) == ""  # which is ignored where a number is due
 
 
-def test_what_settings_no_longer_have_is_taken_away_and_then_left_out() -> None:
-    first, last = map(read_discovery, announced(of(), has_battery=False).payloads)
-    extended = dict.fromkeys(("triple", "quadruple", "quintuple", "many"), "device_automation")
-    assert first.gone == extended | {"battery": "sensor"}
+@pytest.mark.parametrize("has_battery", [True, False])
+def test_presses_that_are_no_longer_counted_are_taken_away_and_then_left_out(
+    has_battery: bool,
+) -> None:
+    first, last = map(read_discovery, announced(of(), has_battery=has_battery).payloads)
+    beyond_two = final(of(extended=True)).triggers.keys() - last.triggers.keys()
+    assert first.gone == dict.fromkeys(beyond_two, "device_automation")
+    assert len(first.gone) == 4
     assert last.gone == {}
-    assert (first.triggers, first.event) == (last.triggers, last.event)
-    assert final(of(extended=True), has_battery=True).triggers.keys() == {
-        *last.triggers,
-        *extended,
-    }
+    assert (first.triggers, first.event, first.sensor) == (last.triggers, last.event, last.sensor)
 
 
-def test_a_button_that_has_everything_says_so_once() -> None:
-    (only,) = announced(of(extended=True), has_battery=True).payloads
+def test_with_presses_counted_nothing_is_taken_away() -> None:
+    (only,) = announced(of(extended=True)).payloads
     assert read_discovery(only).gone == {}
 
 
@@ -317,3 +319,23 @@ def test_the_device_says_what_drives_it_and_which_program() -> None:
     assert device.manufacturer is msgspec.UNSET
     assert final(of(), firmware="pico 1.2").device.sw_version == "pico 1.2"
     assert final(of()).origin.sw_version == version("iot-button")
+
+
+def automations_of_the_page() -> list[dict[str, Any]]:
+    page = (Path(__file__).parents[2] / "docs/home-assistant.md").read_text("utf-8")
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+
+
+def test_the_pages_mqtt_trigger_runs_at_its_click_and_at_no_other() -> None:
+    (trigger,) = automations_of_the_page()[0]["triggers"]
+    assert trigger["topic"] == of().topic_names.action("kitchen")
+    payloads = {kind: action_payload(click(kind), 2) for kind in ClickType}
+    template = trigger["value_template"]
+    runs = [kind for kind in ClickType if render(template, payloads[kind]) == trigger["payload"]]
+    assert runs == [ClickType.SINGLE]
+
+
+def test_the_pages_event_trigger_names_an_event_type_of_ours() -> None:
+    (condition,) = automations_of_the_page()[1]["conditions"]
+    assert condition["attribute"] == "event_type"
+    assert condition["state"] == action(ClickType.LONG, 1)["event_type"]

@@ -53,6 +53,7 @@ class Board:
         self._lines = threading.Condition()
         self._said: list[str] = []
         self._moment = 0
+        self.hellos = 0
         threading.Thread(target=self._read, daemon=True).start()
 
     def press(self) -> bool:
@@ -62,6 +63,20 @@ class Board:
             self._moment += 1000
             self._write(f"D {self._moment}\nU {self._moment + 80}\n")
             return self._lines.wait_for(lambda: "LIGHT taken" in self._said[seen:], ANSWER_WITHIN)
+
+    def say(self, *lines: str) -> None:
+        """Send lines."""
+        self._write("".join(f"{line}\n" for line in lines))
+
+    def wait_for(self, line: str, timeout: float = 15.0) -> None:
+        """Wait until a line has come.
+
+        Raises:
+            TimeoutError: it has not.
+        """
+        with self._lines:
+            if not self._lines.wait_for(lambda: line in self._said, timeout):
+                raise TimeoutError(f"no {line!r} in {self._said[-20:]}")
 
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):
@@ -79,6 +94,7 @@ class Board:
             with self._lines:
                 self._said += lines
                 if any(line.startswith("HELLO?") for line in lines):
+                    self.hellos += 1
                     self._write("HELLO iot-button bench\n")
                 self._lines.notify_all()
 
@@ -153,9 +169,7 @@ class Counts:
 
     presses: int = 0
     lit: int = 0
-    device_kills: int = 0
-    broker_kills: int = 0
-    functions_kills: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
     taken: int = 0
     processed: int = 0
     lost: list[str] = field(default_factory=list)
@@ -210,21 +224,25 @@ class Trial:
     def _kill(self, part: str) -> None:
         if part == "device":
             self._device.kill()
-            self.counts.device_kills += 1
         elif part == "functions":
-            os.kill(self._system.processes()["functions"], signal.SIGKILL)
-            self.counts.functions_kills += 1
+            os.kill(self._running("functions"), signal.SIGKILL)
         else:
             self._kill_broker()
-            self.counts.broker_kills += 1
+        self.counts.kills[part] += 1
 
     def _kill_broker(self) -> None:
         with self._held("functions"):
-            os.kill(self._system.processes()["broker"], signal.SIGKILL)
+            os.kill(self._running("broker"), signal.SIGKILL)
             connection = self._watcher.connection
             while connection.is_ready:
                 time.sleep(0.001)
             connection.wait_ready(30.0)
+
+    def _running(self, part: str) -> int:
+        """Return a part's process id; it may be on its way back from an earlier kill."""
+        while (pid := self._system.processes().get(part)) is None:
+            time.sleep(0.01)
+        return pid
 
     @contextlib.contextmanager
     def _held(self, part: str) -> Iterator[None]:
@@ -245,7 +263,7 @@ def _send(number: signal.Signals, pids: list[int]) -> None:
             os.kill(pid, number)
 
 
-def trial(broker: str, *, presses: int, kills: dict[str, int], seed: int) -> Counts:
+def trial(broker: str, *, presses: int, kills: dict[str, int], seed: int | None) -> Counts:
     """Run one trial and return its counts."""
     with (
         tempfile.TemporaryDirectory() as home,
@@ -284,8 +302,7 @@ def main() -> None:
     counts = trial(options.broker, presses=options.presses, kills=kills, seed=options.seed)
     print(
         f"{options.broker}: {counts.presses} presses in {time.monotonic() - start:.0f} s; killed:"
-        f" device {counts.device_kills}, broker {counts.broker_kills},"
-        f" functions {counts.functions_kills}\n"
+        f" {', '.join(f'{part} {count}' for part, count in sorted(counts.kills.items()))}\n"
         f"the light said taken for {counts.lit}; on the device's disk {counts.taken};"
         f" processed {counts.processed}; lost {len(counts.lost)};"
         f" more than once {len(counts.repeated)}"

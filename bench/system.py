@@ -32,7 +32,8 @@ class System:
             text=True,
             env=environment(self._directory.name),
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         if not self._ready.wait(30):
             raise TimeoutError(f"not ready: {self.said}")
         return self
@@ -40,6 +41,7 @@ class System:
     def __exit__(self, *_details: object) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(10)
+        self._reader.join(10)
         self._directory.cleanup()
 
     def address(self, name: str) -> str:
@@ -56,10 +58,11 @@ class System:
 
     def _read(self) -> None:
         assert self.process.stderr is not None  # noqa: S101 - it is a PIPE
-        for line in self.process.stderr:
-            self.said.append(line.rstrip())
-            if line.startswith("ready"):
-                self._ready.set()
+        with self.process.stderr:
+            for line in self.process.stderr:
+                self.said.append(line.rstrip())
+                if line.startswith("ready"):
+                    self._ready.set()
 
 
 def environment(home: str) -> dict[str, str]:

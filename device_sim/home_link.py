@@ -1,7 +1,7 @@
 """Telling Home Assistant of a button and its clicks, where the settings say so."""
 
 from device_sim.drivers.base import Driver
-from device_sim.home_assistant import FRESH_FOR, action_payload, discovery
+from device_sim.home_assistant import FRESH_FOR, Announcement, action_payload, discovery
 from device_sim.outbox import Kept, Outbox
 from iot_button.events import decode_click
 from iot_button.mqtt import Stream
@@ -26,33 +26,45 @@ class HomeLink:
         self._stream = stream
         self._outbox = outbox
         self._serial_number = serial_number
+        self._has_battery = False
+        self._announced: Announcement | None = None
         if self.is_on:
-            self._discovery()  # a prefix that is no topic name is an error of the start
+            self._announcement()  # a prefix that is no topic name is an error of the start
 
     def connected(self) -> None:
         """Announce the button: brokers forget."""
-        if self.is_on:
-            topic, payloads = self._discovery()
-            for payload in payloads:
-                self._publish(topic, payload, retain=True)
+        self._announced = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Announce the button where something is known of it that was not: battery, firmware."""
+        if not self.is_on:
+            return
+        announcement = self._announcement()
+        if announcement != self._announced:
+            self._announced = announcement
+            for payload in announcement.payloads:
+                self._publish(announcement.topic, payload, retain=True)
 
     def done(self, kept: Kept) -> None:
         """Tell of a click that is done and off the disk, unless it is an old one."""
-        if self.is_on and self._outbox.age(kept) <= FRESH_FOR:
-            click = decode_click(self._outbox.payload(kept), serial_number=self._serial_number)
-            presses = kept.event.get("presses", 1)
-            payload = action_payload(click, presses if isinstance(presses, int) else 1)
-            self._publish(self._settings.topic_names.action(self._serial_number), payload)
+        if not self.is_on or self._outbox.age(kept) > FRESH_FOR:
+            return
+        click = decode_click(self._outbox.payload(kept), serial_number=self._serial_number)
+        # A button's own JSON may count presses too; no trigger for more than two was announced.
+        presses = kept.event.get("presses", 2) if self._settings.device.extended else 2
+        payload = action_payload(click, presses if isinstance(presses, int) else 2)
+        self._publish(self._settings.topic_names.action(self._serial_number), payload)
 
-    def _discovery(self) -> tuple[str, tuple[bytes, ...]]:
-        announcement = discovery(
+    def _announcement(self) -> Announcement:
+        self._has_battery = self._has_battery or self._driver.battery() is not None
+        return discovery(
             self._settings,
             self._serial_number,
             driver=self._driver.name,
             firmware=self._driver.firmware(),
-            has_battery=self._driver.battery() is not None,
+            has_battery=self._has_battery,
         )
-        return announcement.topic, announcement.payloads
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         self._stream.publish(topic, payload, retain=retain, on_acknowledged=lambda: None)

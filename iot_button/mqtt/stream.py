@@ -23,6 +23,7 @@ from iot_button.loop import READ, WRITE, Loop, Timer
 from iot_button.messages import Delivery, Message, Session, Will
 from iot_button.mqtt import packets
 from iot_button.mqtt.client import RECONNECT_LATEST, RECONNECT_SOONEST, new_client
+from iot_button.mqtt.connecting import Connecting
 from iot_button.mqtt.outbox import Outbox, Sent
 from iot_button.mqtt.reader import Reader
 from iot_button.mqtt.wire import Wire
@@ -34,6 +35,10 @@ Callback = Callable[[], None]
 _CONNACK_TIMEOUT = 5.0
 _CHECK_EVERY = 1.0
 _REFUSED = 0x80  # SUBACK's failure code, 3.9.3
+
+
+def _nothing() -> None:
+    pass
 
 
 class Stream:
@@ -49,6 +54,9 @@ class Stream:
             have published is sent again in either case, until it is acknowledged.
         will: what the broker publishes when we go without a word.
         keep_alive: seconds of silence after which either side takes the other for gone.
+        connecting: the places of streams that do not all connect at once; None: one of its own.
+        on_waiting: called, perhaps several times a turn, when something waits for `flush`: for who
+            has thousands of streams and flushes only those.
     """
 
     def __init__(
@@ -62,6 +70,8 @@ class Stream:
         session: Session = Session.KEPT,
         will: Will | None = None,
         keep_alive: int = 30,
+        connecting: Connecting | None = None,
+        on_waiting: Callback = _nothing,
     ) -> None:
         self.address = address
         self.problem = "no answer"
@@ -69,11 +79,16 @@ class Stream:
         self._loop = loop
         self._on_message = on_message
         self._on_change = on_change
+        self._on_waiting = on_waiting
+        self._connecting = connecting or Connecting()
+        self._has_place = False
+        self._check_every = max(_CHECK_EVERY, keep_alive / 4)
         self._filters: list[str] = []
         self._outbox = Outbox(self._write)
         self._connection_number = 0
         self._is_connected = False
         self._is_closing = False
+        self._is_frozen = False
         self._wire: Wire | None = None
         self._opening: Wire | None = None
         self._interest = 0
@@ -85,8 +100,8 @@ class Stream:
         self._client.connect_async(address.host, address.port, keep_alive)
 
     def open(self) -> None:
-        """Begin to connect. paho connects while it waits, so that is done on another thread."""
-        threading.Thread(target=self._connect, name="connect", daemon=True).start()
+        """Begin to connect, or wait for a place to."""
+        self._connecting.take(self._begin)
 
     def subscribe(self, topic_filter: str) -> None:
         """Subscribe at QoS 1, before `open`; again at each connection."""
@@ -167,7 +182,7 @@ class Stream:
     def flush(self) -> None:
         """Write what was gathered in this turn."""
         wire = self._wire
-        if wire is None or self._is_closing:
+        if wire is None or self._is_closing or self._is_frozen:
             return
         if self._client.want_write():  # what paho sends from inside a callback waits until now
             self._client.loop_write()
@@ -186,9 +201,22 @@ class Stream:
         if self._wire is not None:
             self._lose(why)
 
+    def freeze(self) -> None:
+        """Read and write nothing until `thaw`, as a process that hangs."""
+        self._is_frozen = True
+        if self._wire is not None:
+            self._interest = 0
+            self._loop.unwatch(self._wire.fileno())
+
+    def thaw(self) -> None:
+        """Go on after `freeze`."""
+        self._is_frozen = False
+        self.flush()
+
     def close(self) -> None:
         """Say goodbye, so that no will is published; the session stays."""
         self._is_closing = True
+        self._leave_place()
         if self._timer is not None:
             self._timer.cancel()
         wire = self._wire
@@ -212,6 +240,18 @@ class Stream:
         client.on_disconnect = self._disconnected
         client.on_subscribe = self._subscribed
         return client
+
+    def _begin(self) -> None:
+        self._has_place = True
+        if self._is_closing:
+            self._leave_place()
+        else:  # paho connects while it waits, so that is done on another thread
+            threading.Thread(target=self._connect, name="connect", daemon=True).start()
+
+    def _leave_place(self) -> None:
+        if self._has_place:
+            self._has_place = False
+            self._connecting.leave()
 
     def _connect(self) -> None:
         try:
@@ -245,6 +285,7 @@ class Stream:
 
     def _not_connected(self, problem: str) -> None:
         self.problem = problem
+        self._leave_place()
         self._try_again()
 
     def _no_connack(self) -> None:
@@ -285,16 +326,22 @@ class Stream:
     def _became_ready(self) -> None:
         self._failures = 0
         self.is_ready = True
+        self._leave_place()
         self._on_change(True)
 
     # Losing it.
 
     def _check(self) -> None:
-        self._timer = self._loop.call_later(_CHECK_EVERY, self._check)
+        # paho pings when `keep_alive` is over: the broker waits half as long again (3.1.2.10).
+        every = self._check_every if self.is_ready else _CHECK_EVERY
+        self._timer = self._loop.call_later(every, self._check)
+        if self._is_frozen:
+            return
         if not self.is_ready and time.monotonic() > self._ready_by:
             self._lose(self.problem)  # a subscription was refused, or not answered: try again
         else:
             self._client.loop_misc()  # keep-alive
+            self._on_waiting()
 
     def _lose(self, problem: str) -> None:
         if self._wire is not None:
@@ -314,6 +361,7 @@ class Stream:
         self._connection_number += 1
         self._is_connected = False
         was_ready, self.is_ready = self.is_ready, False
+        self._leave_place()
         if self._is_closing:
             return
         if was_ready:
@@ -343,8 +391,10 @@ class Stream:
         except OSError as error:
             self._lose(error.strerror or str(error))
             return
+        if self._interest & WRITE:
+            self._on_waiting()
         if data is None:
-            return  # ready to write; `flush` comes at the end of the turn
+            return  # ready to write
         if not data:
             self._lose("it closed the connection")
             return
@@ -371,8 +421,10 @@ class Stream:
         if wire is not None:
             wire.put_aside(packet)
             self._client.loop_read()
+            self._on_waiting()
         return wire is self._wire
 
     def _write(self, packet: bytes) -> None:
         if self._is_connected and self._wire is not None:
             self._wire.write(packet)
+            self._on_waiting()

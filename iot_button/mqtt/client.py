@@ -1,5 +1,8 @@
 """paho's client as we set it up, for a connection of either kind."""
 
+import functools
+import ssl
+
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -39,10 +42,16 @@ def new_client(
         client.username_pw_set(address.username, address.password)
     if address.tls:
         try:
-            client.tls_set(ca_certs=address.ca_file)
+            client.tls_set_context(_tls_context(address.ca_file))
         except OSError as error:  # ssl.SSLError is one too
             raise SettingError(
                 "broker.ca_file",
                 f"broker.ca_file = {address.ca_file!r} cannot be used: {error}",
             ) from error
     return client
+
+
+@functools.lru_cache(maxsize=4)
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Return what all clients share: the CA certificates, which take a megabyte each time."""
+    return ssl.create_default_context(cafile=ca_file)

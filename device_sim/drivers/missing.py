@@ -26,8 +26,13 @@ def library(module: str, *, package: str, extra: str) -> ModuleType:
     except ImportError as error:
         raise DriverError(
             f"{package} cannot be loaded: {error}",
-            mend=f"install it: {_installer()} {_ourselves(extra)}",
+            mend=how_to_install(extra),
         ) from error
+
+
+def how_to_install(extra: str) -> str:
+    """Return the mend for a missing library: the command that brings an extra of ours."""
+    return f"install it: {_installer()} {_ourselves(extra)}"
 
 
 def _installer() -> str:

@@ -10,6 +10,7 @@ import click
 from iot_button.console import say_ready
 from iot_button.errors import IotButtonError
 from iot_button.lifetime import Lifetime
+from iot_button.open_files import allow_most_open_files
 from iot_button.options import mqtt_port, takes_settings, until_stdin_closes, websocket_port
 from iot_button.settings import Settings
 
@@ -35,6 +36,7 @@ def command(settings: Settings, hold_clicks: bool, until_stdin_closes: bool) -> 
         raise IotButtonError(
             f"{settings.broker.address} is a broker that runs already: there is nothing to start"
         )
+    allow_most_open_files()  # each connection is one; mosquitto has this from us
     failed = False
     with Lifetime(until_stdin_closes=until_stdin_closes) as lifetime:
 

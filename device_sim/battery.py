@@ -14,6 +14,8 @@ _NOISE = 8.0  # millivolts, one standard deviation: the measuring, not the cell
 class Battery:
     """One button's battery. `used` is the number of presses it has behind it."""
 
+    __slots__ = ("_rng", "_used")
+
     def __init__(self, *, rng: random.Random, used: int = 0) -> None:
         self._rng = rng
         self._used = used

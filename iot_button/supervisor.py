@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, Self
 
 from iot_button.console import say
@@ -30,10 +30,11 @@ _LONGEST_DELAY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A part to run: its name, and the arguments of `iot-button` that run it."""
+    """A part to run: its name, the arguments of `iot-button` that run it, its time to get ready."""
 
     name: str
     arguments: Sequence[str]
+    ready_timeout: float = READY_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,8 @@ class _Part:
     plan: Plan
     process: subprocess.Popen[str]
     started_at: float
-    failures: int = 0
-    ready_by: float = field(default_factory=lambda: time.monotonic() + READY_TIMEOUT)
+    failures: int
+    ready_by: float
     """The moment by which it has to be ready; infinite once it is, or has ended."""
 
 
@@ -158,7 +159,7 @@ class Supervisor:
         for name, part in self._parts.items():
             if part.ready_by <= time.monotonic():
                 part.ready_by = math.inf
-                say(f"{name} was not ready within {READY_TIMEOUT:g} s; it is killed")
+                say(f"{name} was not ready within {part.plan.ready_timeout:g} s; it is killed")
                 part.process.kill()
 
     def _restart_those_due(self) -> None:
@@ -184,7 +185,8 @@ class Supervisor:
         threading.Thread(
             target=self._await_end, args=(plan.name, process, reader), daemon=True
         ).start()
-        return _Part(plan, process, started_at=time.monotonic(), failures=failures)
+        now = time.monotonic()
+        return _Part(plan, process, now, failures, ready_by=now + plan.ready_timeout)
 
     def _read(self, name: str, lines: IO[str]) -> None:
         """Pass on what a part says; its ready line is for us, and we say our own."""

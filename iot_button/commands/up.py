@@ -16,14 +16,17 @@ from iot_button.options import (
     websocket_port,
 )
 from iot_button.settings import ENVIRONMENT_PREFIX, Settings, as_environment
-from iot_button.supervisor import Plan, Supervisor
+from iot_button.supervisor import READY_TIMEOUT, Plan, Supervisor
+
+CONNECTS_PER_SECOND = 50
+"""Connections that any broker makes, far fewer than ours do: 150/s and more, measured on amqtt."""
 
 
 @click.command(epilog="Example: iot-button up --simulate 5")
 @click.option(
     "--simulate",
     metavar="N",
-    type=click.IntRange(1, 9999),
+    type=click.IntRange(1, 10_000),
     help="Also let N simulated buttons click.",
 )
 @click.option(
@@ -93,6 +96,7 @@ def _plans(
         yield Plan(
             "simulate",
             ["simulate", "--devices", str(simulate), "--client-id", client_id, *more],
+            ready_timeout=READY_TIMEOUT + simulate / CONNECTS_PER_SECOND,
         )
 
 

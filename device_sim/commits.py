@@ -1,5 +1,6 @@
 """When the outbox goes to the disk: a new click at once, and what is done a little later."""
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,7 @@ class Commits:
     Args:
         on_taken: gets the id of each click that is on the disk, and the click.
         on_refused: called when a click, or several, could not be put there.
+        on_undone: called when a commit has failed: what was done since the last one waits again.
     """
 
     def __init__(
@@ -30,11 +32,14 @@ class Commits:
         *,
         on_taken: Callable[[int, Kept], None],
         on_refused: Callable[[], None],
+        on_undone: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._outbox = outbox
         self._on_taken = on_taken
         self._on_refused = on_refused
+        self._on_undone = on_undone
+        self._has_failed = False
         self._just_put: list[int] = []
         self._then: list[Callable[[], None]] = []
         self._is_tidying = False
@@ -49,6 +54,7 @@ class Commits:
         try:
             self._just_put.append(self._outbox.put(event, pressed, has_own_time=has_own_time))
         except (OutboxFullError, StorageError) as error:
+            self._has_failed |= isinstance(error, StorageError)
             log.error("a %s click was refused: %s", event["clickType"], error)
             self._on_refused()
 
@@ -57,8 +63,8 @@ class Commits:
         self._then.append(callback)
 
     def end_of_turn(self) -> None:
-        """Write what cannot wait."""
-        if self.is_pending:
+        """Write what cannot wait; and after a failure, what makes the outbox writable again."""
+        if self.is_pending or self._has_failed:
             self._commit()
         elif self._outbox.is_changed and not self._is_tidying:
             self._is_tidying = True
@@ -67,17 +73,28 @@ class Commits:
     def _commit(self) -> None:
         just_put, self._just_put = self._just_put, []
         then, self._then = self._then, []
-        self._is_tidying = False
+        self._is_tidying = self._has_failed = False
         try:
             self._outbox.commit()
         except StorageError as error:
+            log.error("the outbox is as it was before %d clicks more: %s", len(just_put), error)
             if just_put:
-                log.error("%d clicks were refused: %s", len(just_put), error)
                 self._on_refused()
+            self._on_undone()
             return
         for id in just_put:  # noqa: A001
-            kept = self._outbox.get(id)
-            if kept is not None:
-                self._on_taken(id, kept)
+            self._safely(functools.partial(self._tell, id))
         for callback in then:
+            self._safely(callback)
+
+    def _tell(self, id: int) -> None:  # noqa: A002
+        kept = self._outbox.get(id)
+        if kept is not None:
+            self._on_taken(id, kept)
+
+    @staticmethod
+    def _safely(callback: Callable[[], None]) -> None:
+        try:
             callback()
+        except Exception:  # what went wrong with one click must not keep another waiting
+            log.exception("an error after a click was written")

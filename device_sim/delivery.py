@@ -28,6 +28,8 @@ RESEND_SOONEST = 5.0
 """Seconds without a receipt after which a click is published again for the first time."""
 RESEND_LATEST = 300.0
 _CHECK_AGE_EVERY = 30.0
+_AFTER_UNDONE = 60.0
+"""Seconds until what was done, and could not be removed from the disk, is published again."""
 
 
 class Progress(enum.Enum):
@@ -39,9 +41,14 @@ class Progress(enum.Enum):
     GIVEN_UP = "given up"
 
 
+class _Outcome(enum.StrEnum):
+    PROCESSED = "processed"
+    DEAD_LETTER = "deadletter"
+
+
 class _Receipt(msgspec.Struct, frozen=True, rename="camel"):
     event_id: str
-    outcome: str
+    outcome: _Outcome
 
 
 class Publisher(Protocol):
@@ -117,6 +124,14 @@ class Delivery:
         """Whether there are clicks that the broker does not have."""
         return bool(self._waiting or self._under_way)
 
+    def resume(self) -> None:
+        """Take over what is in the outbox again: a commit failed, and nothing is uncommitted."""
+        due = time.monotonic() + _AFTER_UNDONE * self._jitter()
+        known = self._published.keys() | self._under_way | set(self._waiting)
+        for id in self._outbox.ids():  # noqa: A001
+            if id not in known:
+                self._published[id] = _Published(attempts=1, due=due)
+
     def add(self, id: int) -> None:  # noqa: A002
         """Deliver a click that is on the disk."""
         heapq.heappush(self._waiting, id)
@@ -142,7 +157,7 @@ class Delivery:
             return
         self._published.pop(id, None)
         self._outbox.remove(kept)
-        is_processed = receipt.outcome == "processed"
+        is_processed = receipt.outcome is _Outcome.PROCESSED
         self._on_progress(kept, Progress.PROCESSED if is_processed else Progress.DEAD_LETTER)
         self._look_again_in(0.0)  # another may be published again in its place
 
@@ -153,6 +168,7 @@ class Delivery:
     def _send(self, id: int, *, attempts: int) -> None:  # noqa: A002
         kept = self._outbox.get(id)
         if kept is None or self._is_given_up(kept):
+            self._published.pop(id, None)
             return
         self._under_way.add(id)
         self._publisher.publish(
@@ -188,6 +204,7 @@ class Delivery:
 
     def _look_again(self) -> None:
         self._timer = None
+        self._look_again_in(_CHECK_AGE_EVERY)  # also where what follows fails
         self._give_up_on_old()
         now = time.monotonic()
         next_due = now + _CHECK_AGE_EVERY

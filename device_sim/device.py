@@ -92,7 +92,11 @@ class Device:
             settings, driver, self._stream, self.outbox, serial_number=serial_number
         )
         self._commits = Commits(
-            self.loop, self.outbox, on_taken=self._on_disk, on_refused=self._on_refused
+            self.loop,
+            self.outbox,
+            on_taken=self._on_disk,
+            on_refused=self._on_refused,
+            on_undone=self._delivery.resume,
         )
 
     def __enter__(self) -> Self:
@@ -187,7 +191,8 @@ class Device:
     def _take(self, event: dict[str, Any], pressed: Moment, *, has_own_time: bool = False) -> None:
         event_id = event.get("eventId")
         if event_id is not None and self.outbox.find(event_id) is not None:
-            self._indicator.flash(Light.TAKEN)  # the button says it again; we have it
+            if not self._commits.is_pending:  # otherwise it may not be on the disk yet
+                self._indicator.flash(Light.TAKEN)  # the button says it again; we have it
             return
         self._commits.put(event, pressed, has_own_time=has_own_time)
 
@@ -195,9 +200,9 @@ class Device:
         self._indicator.flash(Light.FAILED, FAILED_FOR)
 
     def _on_disk(self, id: int, kept: Kept) -> None:  # noqa: A002
-        self._on_taken(self.outbox.event(kept))
+        self._delivery.add(id)  # first: whatever the others do, it is on its way
         self._indicator.flash(Light.TAKEN)
-        self._delivery.add(id)
+        self._on_taken(self.outbox.event(kept))
         self._status.changed()
 
     def _end_of_turn(self) -> None:
@@ -251,6 +256,7 @@ class Device:
     def _publish_status(self, payload: bytes) -> None:
         topic = self._topics.status(self.serial_number)
         self._stream.publish(topic, payload, retain=True, on_acknowledged=lambda: None)
+        self._home.refresh()
 
     def _say_if_there_is_no_broker(self) -> None:
         if not self._stream.is_ready:

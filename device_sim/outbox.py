@@ -4,6 +4,7 @@ One spool file holds three queues: what waits; what was given up, kept for its o
 time of the last event id, so that ids go up even where the clock goes back.
 """
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,11 +60,21 @@ class Kept(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(Kept)
 
 
+def _read(entry: Entry) -> Kept | None:
+    try:
+        kept = _decoder.decode(entry.body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return kept if isinstance(kept.event.get("eventId"), str) else None
+
+
 class Outbox:
     """The outbox in a file, for the one thread that opened it. Use it with `with`.
 
     Args:
         size: how many clicks may wait.
+
+    An entry that cannot be read as a click is left where it is, and counts for nothing.
 
     Raises:
         StorageError: from any method: the disk is full, or cannot be read or written. What was
@@ -81,7 +92,14 @@ class Outbox:
 
     def __enter__(self) -> Self:
         self._spool.__enter__()
-        self._read_index()
+        try:
+            self._read_index()
+        except BaseException as error:
+            self._spool.__exit__(type(error), error, None)
+            raise
+        unreadable = self._spool.count(_WAITING) - len(self)
+        if unreadable:
+            log.error("%d clicks in %s cannot be read; they stay there", unreadable, self.path)
         return self
 
     def __exit__(
@@ -126,9 +144,7 @@ class Outbox:
     def get(self, id: int) -> Kept | None:  # noqa: A002
         """Return a click that waits, or None where it is gone."""
         entry = self._spool.get(id)
-        if entry is None or entry.queue != _WAITING:
-            return None
-        return _decoder.decode(entry.body)
+        return None if entry is None or entry.queue != _WAITING else _read(entry)
 
     def event(self, kept: Kept) -> dict[str, Any]:
         """Return what is published of a click: with the time of the press, as it is known now."""
@@ -145,30 +161,38 @@ class Outbox:
         return self._moments.age(kept.taken_back or kept.pressed)
 
     def remove(self, kept: Kept) -> None:
-        """Remove a click that is done."""
+        """Remove a click that is done. Where that cannot be written, `commit` tells."""
         id = self._by_event_id.pop(kept.event_id, None)  # noqa: A001
         if id is not None:
-            self._spool.remove(id)
+            with contextlib.suppress(StorageError):
+                self._spool.remove(id)
 
     def give_up(self, kept: Kept) -> None:
-        """Let a click wait no longer, and keep it apart."""
+        """Let a click wait no longer, and keep it apart. `commit` tells, as for `remove`."""
         id = self._by_event_id.pop(kept.event_id, None)  # noqa: A001
         if id is not None:
-            self._spool.move(id, _GIVEN_UP)
-            self._spool.trim(_GIVEN_UP, most=MOST_GIVEN_UP)
+            with contextlib.suppress(StorageError):
+                self._spool.move(id, _GIVEN_UP)
+                self._spool.trim(_GIVEN_UP, most=MOST_GIVEN_UP)
 
     def entries(self, *, given_up: bool = False) -> Iterator[Kept]:
         """Yield what waits, or what was given up, oldest first."""
         for entry in self._given_up_entries() if given_up else self._waiting_entries():
-            yield _decoder.decode(entry.body)
+            kept = _read(entry)
+            if kept is not None:
+                yield kept
 
     def take_back(self) -> int:
         """Let everything that was given up wait again, for as long as a new click; say how many."""
         taken = 0
         for entry in self._given_up_entries():
-            kept = msgspec.structs.replace(
-                _decoder.decode(entry.body), taken_back=self._moments.ago(0.0)
-            )
+            kept = _read(entry)
+            if kept is None:
+                continue
+            if kept.event_id in self._by_event_id:  # its button has sent it anew since
+                self._spool.remove(entry.id)
+                continue
+            kept = msgspec.structs.replace(kept, taken_back=self._moments.ago(0.0))
             self._spool.move(entry.id, _WAITING, body=msgspec.json.encode(kept))
             self._by_event_id[kept.event_id] = entry.id
             taken += 1
@@ -207,11 +231,12 @@ class Outbox:
 
     def _read_index(self) -> None:
         self._by_event_id = {
-            _decoder.decode(entry.body).event_id: entry.id for entry in self._waiting_entries()
+            kept.event_id: entry.id for entry in self._waiting_entries() if (kept := _read(entry))
         }
         self._last_id_entry = self._last_id = 0
         for entry in self._spool.entries(_LAST_ID, limit=1):
-            self._last_id_entry, self._last_id = entry.id, int(entry.body)
+            self._last_id_entry = entry.id
+            self._last_id = int(entry.body) if entry.body.isdigit() else 0
 
     def _waiting_entries(self) -> list[Entry]:
         return self._spool.entries(_WAITING, limit=self._spool.count(_WAITING))

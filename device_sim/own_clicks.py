@@ -10,6 +10,11 @@ from iot_button.events import MAX_PAYLOAD_BYTES, decode_click
 
 log = logging.getLogger(__name__)
 
+_MOST_BYTES = MAX_PAYLOAD_BYTES - 1024
+"""So that the click is within the limit also with what is added to it."""
+_DEEPEST = 20
+"""Objects and lists within each other. Beyond some hundreds no JSON library follows."""
+
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -19,8 +24,12 @@ def read_own_click(payload: bytes, *, serial_number: str) -> dict[str, Any] | No
     All may be left out but `clickType`. A serial number must be `serial_number`.
     """
     try:
-        fields = _decoder.decode(payload[: MAX_PAYLOAD_BYTES + 1])
+        if len(payload) > _MOST_BYTES:
+            raise ValueError(f"{len(payload)} bytes, more than {_MOST_BYTES}")
+        fields = _decoder.decode(payload)
         fields = {name: value for name, value in fields.items() if value is not None}
+        if _is_deep(fields, _DEEPEST):
+            raise ValueError(f"more than {_DEEPEST} objects or lists within each other")
         whole = msgspec.json.encode({"serialNumber": serial_number, **fields})
         decode_click(whole, serial_number=serial_number)
     except NotAClickError as error:
@@ -30,3 +39,10 @@ def read_own_click(payload: bytes, *, serial_number: str) -> dict[str, Any] | No
     else:
         return fields
     return None
+
+
+def _is_deep(value: Any, limit: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return not limit or any(_is_deep(it, limit - 1) for it in inner)

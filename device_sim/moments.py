@@ -5,6 +5,7 @@ long ago a moment was, whatever happened to the wall clock since; across boots t
 there is.
 """
 
+import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ import msgspec
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4)
 _JUMP = 1.0
 """Seconds by which the wall clock must have been put right before we believe that it was."""
+_LAST = 253_402_300_799.0  # the end of the year 9999, where dates end
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -31,7 +33,8 @@ class Moments:
     Args:
         wall: tells seconds since 1970.
         uptime: tells seconds since the boot, the machine's sleep included where that is known.
-        boot: names this boot; None: asks Linux. Empty where nobody knows.
+        boot: names this boot; None: asks Linux, and where nobody knows, stands for this process:
+            the uptime then tells as long as it runs.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class Moments:
 
     def age(self, moment: Moment) -> float:
         """Return how many seconds ago a moment was, as well as that can be known; never below 0."""
-        if self._boot and moment.boot == self._boot:
+        if moment.boot == self._boot:
             return max(0.0, self._uptime() - moment.uptime)
         return max(0.0, self._wall() - moment.wall)
 
@@ -62,7 +65,7 @@ class Moments:
 
 
 def _date(wall: float) -> datetime:
-    return datetime.fromtimestamp(max(0.0, wall), UTC)
+    return datetime.fromtimestamp(min(max(0.0, wall), _LAST), UTC)
 
 
 def _uptime() -> float:
@@ -74,4 +77,4 @@ def _boot_id() -> str:
     try:
         return _BOOT_ID.read_text("ascii").strip()
     except (OSError, ValueError):
-        return ""
+        return f"process {secrets.token_hex(8)}"

@@ -14,13 +14,16 @@ TIMEOUT = 5.0
 
 
 @click.command(epilog="Example: iot-button device forget --serial DOOR --broker mqtt://HOST:1883")
-@click.option("--serial", "serial", metavar="SERIAL", required=True, help="Which button.")
+@click.option(
+    "--serial", "device__serial_number", metavar="SERIAL", required=True, help="Which button."
+)
 @takes_settings
-def command(settings: Settings, serial: str) -> None:
+def command(settings: Settings) -> None:
     """Remove a button's retained status from the broker, and the button from Home Assistant.
 
     Its clicks, and its outbox on this machine, stay. A button that still runs comes back.
     """
+    serial = str(settings.device.serial_number)
     retained = [(settings.topic_names.status(serial), b"")]
     announcement = removal(settings, serial)
     retained += [(announcement.topic, payload) for payload in announcement.payloads]

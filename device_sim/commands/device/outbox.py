@@ -15,25 +15,27 @@ from iot_button.settings import Settings
 
 
 @click.command(epilog="Example: iot-button device outbox --serial DOOR --retry")
-@click.option("--serial", metavar="SERIAL", help="Which button. [the only one]")
+@click.option(
+    "--serial", "device__serial_number", metavar="SERIAL", help="Which button. [the only one]"
+)
 @click.option("--retry", is_flag=True, help="Let the clicks that were given up wait once more.")
 @click.option("--drop", is_flag=True, help="Remove the clicks that were given up.")
 @takes_settings
-def command(settings: Settings, serial: str | None, retry: bool, drop: bool) -> None:
+def command(settings: Settings, retry: bool, drop: bool) -> None:
     """Show the clicks that wait, and those that were given up, as one JSON line each.
 
     The button must not run meanwhile. While it runs, its status topic has their numbers.
     """
     if retry and drop:
         raise click.UsageError("--retry and --drop exclude each other")
-    path = _path(settings, serial)
+    path = _path(settings)
     moments = Moments()
     try:
         with Outbox(path, size=settings.device.outbox_size, moments=moments) as outbox:
-            if retry:
-                say(f"{outbox.take_back()} clicks wait once more")
-            elif drop:
-                say(f"{outbox.drop_given_up()} clicks removed")
+            if retry or drop:
+                number = outbox.take_back() if retry else outbox.drop_given_up()
+                outbox.commit()  # before anyone is told
+                say(f"{number} clicks {'wait once more' if retry else 'removed'}")
             else:
                 _show(outbox)
     except InUseError as error:
@@ -50,8 +52,8 @@ def _show(outbox: Outbox) -> None:
     say(f"{len(outbox)} wait, {outbox.given_up} were given up: {outbox.path}")
 
 
-def _path(settings: Settings, serial: str | None) -> Path:
-    serial = serial or settings.device.serial_number
+def _path(settings: Settings) -> Path:
+    serial = settings.device.serial_number
     if serial is not None:
         path = outbox_path(settings, serial)
         if not path.is_file():

@@ -138,6 +138,11 @@ class Device:
         """Whether no gesture is under way, and every click is done."""
         return not (self._recognizer.is_busy or self._commits.is_pending or len(self.outbox))
 
+    @property
+    def is_in_gesture(self) -> bool:
+        """Whether time alone can still make a click of what the contact said."""
+        return self._recognizer.is_busy
+
     def stop(self) -> None:
         """Let `run` return, from any thread."""
         self.loop.call_from_thread(self.loop.stop)
@@ -179,7 +184,8 @@ class Device:
         event = self._event(gesture.click_type)
         if self._settings.device.extended:
             event["presses"] = gesture.presses
-        self._take(event, self._moments.ago(max(0.0, gesture.moment - gesture.pressed_at)))
+        ago = self._recognizer.seconds_ago(gesture.pressed_at)
+        self._take(event, self._moments.ago(ago))
 
     def _event(self, click_type: ClickType) -> dict[str, Any]:
         return {

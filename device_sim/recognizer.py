@@ -7,6 +7,9 @@ from device_sim.gestures import Gesture, Gestures
 from iot_button.loop import Loop, Timer
 from iot_button.settings import DeviceSettings
 
+LATE = 0.02
+"""Seconds by which an edge may reach us late, through USB or a busy kernel, and still count."""
+
 
 class Recognizer:
     """Feeds edges to `Gestures`, and time where no edge comes.
@@ -22,7 +25,12 @@ class Recognizer:
         self._settings = settings
         self._on_gesture = on_gesture
         self._timer: Timer | None = None
+        self._offset = 0.0  # from the driver's clock to ours
         self._gestures = gestures_of(settings)
+
+    def seconds_ago(self, moment: float) -> float:
+        """Return how long ago one of the driver's moments was."""
+        return max(0.0, time.monotonic() - self._offset - moment)
 
     @property
     def is_busy(self) -> bool:
@@ -55,7 +63,7 @@ class Recognizer:
         self._timer = (
             None
             if deadline is None
-            else self._loop.call_at(deadline + self._offset, lambda: self._advance(deadline))
+            else self._loop.call_at(deadline + self._offset + LATE, lambda: self._advance(deadline))
         )
 
     def _advance(self, moment: float) -> None:

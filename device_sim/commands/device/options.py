@@ -1,6 +1,7 @@
 """The options that all drivers share, and how a device runs."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -8,6 +9,8 @@ import click
 from iot_button.options import until_stdin_closes
 
 Command = Callable[..., None]
+RECORD = "device_sim.record"
+"""Where a command's context keeps the file that edges are to be written to, if any."""
 
 
 def device_options(command: Command) -> Command:
@@ -23,6 +26,10 @@ def device_options(command: Command) -> Command:
 def _setting(*names: str, kind: Any = None, metavar: str | None = None, help: str) -> Any:  # noqa: A002
     key = names[0].removeprefix("--").replace("-", "_")
     return click.option(*names, f"device__{key}", type=kind, metavar=metavar, help=help)
+
+
+def _keep(context: click.Context, _option: click.Parameter, value: Path | None) -> None:
+    context.meta[RECORD] = value
 
 
 _OPTIONS = (
@@ -73,5 +80,13 @@ _OPTIONS = (
         "device__home_assistant",
         default=None,
         help="Announce the button to Home Assistant. [no]",
+    ),
+    click.option(
+        "--record",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        callback=_keep,
+        expose_value=False,
+        help="Write down the contact's edges, for iot-button device replay.",
     ),
 )

@@ -1,10 +1,16 @@
 """How a driver's command runs: until asked to stop, or until its clicks are done."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
+import click
+
+from device_sim.commands.device.options import RECORD
 from device_sim.device import Device
 from device_sim.drivers.base import Driver
+from device_sim.drivers.recorded import RecordedDriver
+from device_sim.edges import EdgeRecorder
 from device_sim.identity import serial_number
 from iot_button.console import emit, say, say_ready
 from iot_button.errors import IotButtonError
@@ -26,27 +32,27 @@ def run(settings: Settings, driver: Driver, *, until_stdin_closes: bool = False)
         IotButtonError: what is missing will not come by itself; or clicks still wait at the end of
             the presses.
     """
+    path: Path | None = click.get_current_context().meta.get(RECORD)
+    if path is None:
+        _run(settings, driver, until_stdin_closes=until_stdin_closes)
+    else:
+        with EdgeRecorder(path) as recorder:
+            recorded = RecordedDriver(driver, recorder)
+            _run(settings, recorded, until_stdin_closes=until_stdin_closes)
+
+
+def _run(settings: Settings, driver: Driver, *, until_stdin_closes: bool) -> None:
     serial = settings.device.serial_number or serial_number(driver.label)
     device = Device(
         settings,
         driver,
         serial_number=serial,
         on_taken=_Printer(),
-        on_ended=lambda: _stop_when_done(device, attempts=int(SETTLE / _LOOK_EVERY)),
+        on_ended=lambda: _stop_when_done(device),
     )
     with Lifetime(until_stdin_closes=until_stdin_closes, on_asked=device.stop) as lifetime:
         try:
-            with device:
-                say_ready(
-                    "device",
-                    serial=serial,
-                    driver=driver.label,
-                    broker=str(settings.broker.address),
-                    waiting=str(len(device.outbox)),
-                )
-                if not lifetime.is_over:
-                    device.run()
-                waiting = len(device.outbox)
+            waiting = _run_until_stopped(device, driver, settings, lifetime)
         except InUseError as error:
             raise IotButtonError(
                 f"the button {serial} runs already on this machine",
@@ -61,11 +67,30 @@ def run(settings: Settings, driver: Driver, *, until_stdin_closes: bool = False)
         )
 
 
-def _stop_when_done(device: Device, *, attempts: int) -> None:
+def _run_until_stopped(
+    device: Device, driver: Driver, settings: Settings, lifetime: Lifetime
+) -> int:
+    """Run, and return how many clicks wait at the end."""
+    with device:
+        say_ready(
+            "device",
+            serial=device.serial_number,
+            driver=driver.label,
+            broker=str(settings.broker.address),
+            waiting=str(len(device.outbox)),
+        )
+        if not lifetime.is_over:
+            device.run()
+        return len(device.outbox)
+
+
+def _stop_when_done(device: Device, *, attempts: int = int(SETTLE / _LOOK_EVERY)) -> None:
     if device.is_idle or not attempts:
         device.stop()
-    else:
-        device.loop.call_later(_LOOK_EVERY, lambda: _stop_when_done(device, attempts=attempts - 1))
+        return
+    # A gesture that is under way, such as a contact that is held, takes what time it takes.
+    left = attempts - (not device.is_in_gesture)
+    device.loop.call_later(_LOOK_EVERY, lambda: _stop_when_done(device, attempts=left))
 
 
 class _Printer:

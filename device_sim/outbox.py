@@ -16,7 +16,7 @@ import msgspec
 from device_sim.moments import Moment, Moments
 from iot_button.errors import IotButtonError
 from iot_button.events import event_id_at, format_instant
-from iot_button.files import StorageError
+from iot_button.files import DamagedFileError, StorageError
 from iot_button.spool import Entry, Spool
 
 log = logging.getLogger(__name__)
@@ -91,12 +91,10 @@ class Outbox:
         self._last_id = 0
 
     def __enter__(self) -> Self:
-        self._spool.__enter__()
         try:
-            self._read_index()
-        except BaseException as error:
-            self._spool.__exit__(type(error), error, None)
-            raise
+            self._open()
+        except DamagedFileError:  # the next opening checks the file, and saves what it can
+            self._open()
         unreadable = self._spool.count(_WAITING) - len(self)
         if unreadable:
             log.error("%d clicks in %s cannot be read; they stay there", unreadable, self.path)
@@ -177,10 +175,8 @@ class Outbox:
 
     def entries(self, *, given_up: bool = False) -> Iterator[Kept]:
         """Yield what waits, or what was given up, oldest first."""
-        for entry in self._given_up_entries() if given_up else self._waiting_entries():
-            kept = _read(entry)
-            if kept is not None:
-                yield kept
+        entries = self._given_up_entries() if given_up else self._waiting_entries()
+        yield from filter(None, map(_read, entries))
 
     def take_back(self) -> int:
         """Let everything that was given up wait again, for as long as a new click; say how many."""
@@ -228,6 +224,14 @@ class Outbox:
         else:
             self._last_id_entry = self._spool.put(_LAST_ID, body)
         return event_id_at(self._last_id)
+
+    def _open(self) -> None:
+        self._spool.__enter__()
+        try:
+            self._read_index()
+        except BaseException as error:
+            self._spool.__exit__(type(error), error, None)
+            raise
 
     def _read_index(self) -> None:
         self._by_event_id = {

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,6 +52,8 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
     yield start_one
     for program in reversed(programs):
         program.stop()
+    for program in programs:  # shown where the test has failed
+        sys.stdout.write(f"{program.arguments}: {program.said}\n")
 
 
 @pytest.fixture

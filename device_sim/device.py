@@ -12,16 +12,13 @@ from typing import Any, Self
 
 from device_sim.commits import Commits
 from device_sim.delivery import Delivery, Progress
-from device_sim.drivers.base import Driver, Light, Presence
-from device_sim.gestures import Gesture
+from device_sim.drivers.base import Driver, Light
 from device_sim.home_link import HomeLink
 from device_sim.indicator import FAILED_FOR, PROCESSED_FOR, Indicator
+from device_sim.intake import Intake
 from device_sim.moments import Moment, Moments
 from device_sim.outbox import Kept, Outbox
-from device_sim.own_clicks import read_own_click
-from device_sim.recognizer import Recognizer
 from device_sim.status import OFFLINE, Status, facts
-from iot_button.events import ClickType, format_millivolts
 from iot_button.loop import Loop
 from iot_button.messages import Message, Session, Will
 from iot_button.mqtt import Stream
@@ -57,15 +54,12 @@ class Device:
         ours, topics = settings.device, settings.topic_names
         self.loop = Loop()
         self.serial_number = serial_number
-        self._settings = settings
         self._topics = topics
         self._driver = driver
         self._on_taken = on_taken
-        self._on_ended = on_ended
-        self._moments = Moments()
-        self.outbox = Outbox(
-            outbox_path(settings, serial_number), size=ours.outbox_size, moments=self._moments
-        )
+        moments = Moments()
+        path = outbox_path(settings, serial_number)
+        self.outbox = Outbox(path, size=ours.outbox_size, moments=moments)
         self._stream = Stream(
             self.loop,
             settings.broker.address,
@@ -85,9 +79,18 @@ class Device:
             give_up_after=ours.outbox_age,
             on_progress=self._on_progress,
         )
-        self._recognizer = Recognizer(self.loop, ours, on_gesture=self._on_gesture)
-        self._indicator = Indicator(self.loop, show=driver.show, rest=self._rest)
         self._status = Status(self.loop, facts=self._facts, publish=self._publish_status)
+        self._intake = Intake(
+            self.loop,
+            ours,
+            driver,
+            serial_number=serial_number,
+            moments=moments,
+            on_click=self._take,
+            on_presence=self._status.present,
+            on_ended=on_ended,
+        )
+        self._indicator = Indicator(self.loop, show=driver.show, rest=self._rest)
         self._home = HomeLink(
             settings, driver, self._stream, self.outbox, serial_number=serial_number
         )
@@ -104,7 +107,7 @@ class Device:
         try:
             self._stream.subscribe(self._topics.receipt(self.serial_number))
             self.loop.at_end_of_turn(self._end_of_turn)
-            self._driver.open(self.loop, self)
+            self._driver.open(self.loop, self._intake)
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
@@ -117,7 +120,7 @@ class Device:
         trace: TracebackType | None,
     ) -> None:
         self._delivery.stop()
-        self._recognizer.close()
+        self._intake.close()
         self._indicator.close()
         self._driver.close()
         self._status.close()
@@ -136,79 +139,33 @@ class Device:
     @property
     def is_idle(self) -> bool:
         """Whether no gesture is under way, and every click is done."""
-        return not (self._recognizer.is_busy or self._commits.is_pending or len(self.outbox))
+        return not (self.is_in_gesture or self._commits.is_pending or len(self.outbox))
 
     @property
     def is_in_gesture(self) -> bool:
         """Whether time alone can still make a click of what the contact said."""
-        return self._recognizer.is_busy
+        return self._intake.is_in_gesture
 
     def stop(self) -> None:
         """Let `run` return, from any thread."""
         self.loop.call_from_thread(self.loop.stop)
 
-    # What the driver tells.
+    # From the driver to the disk.
 
-    def edge(self, is_pressed: bool, moment: float) -> None:
-        """Take an edge."""
-        self._recognizer.edge(is_pressed, moment)
-
-    def start_over(self) -> None:
-        """Forget half a gesture."""
-        self._recognizer.start_over()
-
-    def clicked(self, click_type: ClickType) -> None:
-        """Take a click that the hardware recognised by itself."""
-        self._take(self._event(click_type), self._moments.ago(0.0))
-
-    def sent(self, payload: bytes) -> bool:
-        """Take a click in the button's own form; return whether it is one."""
-        own = read_own_click(payload, serial_number=self.serial_number)
-        if own is None:
-            return False
-        event = {**self._event(ClickType(own["clickType"])), **own}
-        self._take(event, self._moments.ago(0.0), has_own_time="clickedAt" in own)
-        return True
-
-    def present(self, presence: Presence) -> None:
-        """Take that the hardware answers, or does not."""
-        self._status.present(presence)
-
-    def ended(self) -> None:
-        """Take that there will be no more presses."""
-        self._on_ended()
-
-    # From a gesture to the disk.
-
-    def _on_gesture(self, gesture: Gesture) -> None:
-        event = self._event(gesture.click_type)
-        if self._settings.device.extended:
-            event["presses"] = gesture.presses
-        ago = self._recognizer.seconds_ago(gesture.pressed_at)
-        self._take(event, self._moments.ago(ago))
-
-    def _event(self, click_type: ClickType) -> dict[str, Any]:
-        return {
-            "serialNumber": self.serial_number,
-            "batteryVoltage": format_millivolts(self._driver.battery()),
-            "clickType": click_type.value,
-        }
-
-    def _take(self, event: dict[str, Any], pressed: Moment, *, has_own_time: bool = False) -> None:
+    def _take(self, event: dict[str, Any], pressed: Moment, has_own_time: bool) -> None:
         event_id = event.get("eventId")
-        if event_id is not None and self.outbox.find(event_id) is not None:
-            if not self._commits.is_pending:  # otherwise it may not be on the disk yet
-                self._indicator.flash(Light.TAKEN)  # the button says it again; we have it
-            return
-        self._commits.put(event, pressed, has_own_time=has_own_time)
+        if event_id is None or self.outbox.find(event_id) is None:
+            self._commits.put(event, pressed, has_own_time=has_own_time)
+        elif not self._commits.is_pending:  # otherwise it may not be on the disk yet
+            self._indicator.flash(Light.TAKEN)  # the button says it again; we have it
 
     def _on_refused(self) -> None:
         self._indicator.flash(Light.FAILED, FAILED_FOR)
 
     def _on_disk(self, id: int, kept: Kept) -> None:  # noqa: A002
         self._delivery.add(id)  # first: whatever the others do, it is on its way
-        self._indicator.flash(Light.TAKEN)
         self._on_taken(self.outbox.event(kept))
+        self._indicator.flash(Light.TAKEN)
         self._status.changed()
 
     def _end_of_turn(self) -> None:

@@ -14,7 +14,7 @@ from device_sim.commits import Commits
 from device_sim.delivery import Delivery, Progress
 from device_sim.drivers.base import Driver, Light
 from device_sim.home_link import HomeLink
-from device_sim.indicator import FAILED_FOR, PROCESSED_FOR, Indicator
+from device_sim.indicator import FAILED_FOR, PROCESSED_FOR, TAKEN_FOR, Indicator
 from device_sim.intake import Intake
 from device_sim.moments import Moment, Moments
 from device_sim.outbox import Kept, Outbox
@@ -157,7 +157,7 @@ class Device:
         if event_id is None or self.outbox.find(event_id) is None:
             self._commits.put(event, pressed, has_own_time=has_own_time)
         elif not self._commits.is_pending:  # otherwise it may not be on the disk yet
-            self._indicator.flash(Light.TAKEN)  # the button says it again; we have it
+            self._indicator.flash(Light.TAKEN, TAKEN_FOR)  # the button says it again; we have it
 
     def _on_refused(self) -> None:
         self._indicator.flash(Light.FAILED, FAILED_FOR)
@@ -165,7 +165,7 @@ class Device:
     def _on_disk(self, id: int, kept: Kept) -> None:  # noqa: A002
         self._delivery.add(id)  # first: whatever the others do, it is on its way
         self._on_taken(self.outbox.event(kept))
-        self._indicator.flash(Light.TAKEN)
+        self._indicator.flash(Light.TAKEN, TAKEN_FOR)
         self._status.changed()
 
     def _end_of_turn(self) -> None:
@@ -205,7 +205,7 @@ class Device:
         if not len(self.outbox):
             return Light.OFF if self._stream.is_ready else Light.CONNECTING
         is_with_broker = self._stream.is_ready and not self._delivery.has_unpublished
-        return Light.PUBLISHED if is_with_broker else Light.TAKEN
+        return Light.PUBLISHED if is_with_broker else Light.QUEUED
 
     def _facts(self) -> dict[str, Any]:
         return facts(

@@ -8,6 +8,7 @@ from iot_button.loop import Loop, Timer
 PROCESSED_FOR = 1.5
 """Seconds of steady green."""
 FAILED_FOR = 5.0
+TAKEN_FOR = 0.5
 
 
 class Indicator:

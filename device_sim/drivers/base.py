@@ -17,14 +17,16 @@ from iot_button.loop import Loop
 class Light(enum.StrEnum):
     """What the button's light says, in the order of a click's way.
 
-    CONNECTING: no click waits, and there is no broker yet. TAKEN: the click is on our disk; with no
-    broker it stays so. PUBLISHED: the broker has it. PROCESSED: the function has done its work; OFF
-    follows. FAILED: the click was refused, given up or dead-lettered.
+    CONNECTING: no click waits, and there is no broker yet. TAKEN: this click is on our disk now; it
+    is said once for each. QUEUED: clicks wait there for the broker. PUBLISHED: the broker has it.
+    PROCESSED: the function has done its work; OFF follows. FAILED: the click was refused, given up
+    or dead-lettered.
     """
 
     OFF = "off"
     CONNECTING = "connecting"
     TAKEN = "taken"
+    QUEUED = "queued"
     PUBLISHED = "published"
     PROCESSED = "processed"
     FAILED = "failed"

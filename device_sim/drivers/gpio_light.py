@@ -42,14 +42,16 @@ class _Look:
 
 _LOOKS: Final = {
     Light.CONNECTING: _Look(Lamp.WHITE, 0.5, 0.5),
-    Light.TAKEN: _Look(Lamp.AMBER),
+    Light.TAKEN: _Look(Lamp.AMBER, 0.1, 0.1),
+    Light.QUEUED: _Look(Lamp.AMBER),
     Light.PUBLISHED: _Look(Lamp.GREEN, 0.25, 0.25),
     Light.PROCESSED: _Look(Lamp.GREEN),
     Light.FAILED: _Look(Lamp.RED),
 }
 _LOOKS_WITHOUT_RED_AND_GREEN: Final = {
     **_LOOKS,
-    Light.TAKEN: _Look(Lamp.AMBER, 0.1, 0.9),
+    Light.TAKEN: _Look(Lamp.AMBER, 0.9, 0.1),
+    Light.QUEUED: _Look(Lamp.AMBER, 0.1, 0.9),
     Light.FAILED: _Look(Lamp.RED, 0.1, 0.1),
 }
 """Told apart by rhythm alone, so that one LED says them all."""

@@ -13,6 +13,7 @@ _STATES = {
     Light.OFF: ("", "o ready"),
     Light.CONNECTING: ("\x1b[37m", "* no broker yet"),
     Light.TAKEN: ("\x1b[33m", "* taken: on our disk"),
+    Light.QUEUED: ("\x1b[33m", "* queued: no broker"),
     Light.PUBLISHED: ("\x1b[32m", "* published"),
     Light.PROCESSED: ("\x1b[1;32m", "* processed"),
     Light.FAILED: ("\x1b[1;31m", "* failed"),

@@ -68,6 +68,7 @@ class Light:
         "off": (0, 0, 0),
         "connecting": (255, 255, 255),
         "taken": (255, 80, 0),  # amber
+        "queued": (255, 80, 0),
         "published": (0, 255, 0),
         "processed": (0, 255, 0),
         "failed": (255, 0, 0),
@@ -78,6 +79,7 @@ class Light:
         "off": 0x00,
         "connecting": 0x0F,
         "taken": 0x77,
+        "queued": 0x11,
         "published": 0x55,
         "processed": 0xFF,
         "failed": 0x05,

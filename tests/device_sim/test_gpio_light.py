@@ -125,7 +125,8 @@ def test_with_red_and_green_the_colours_say_what_is(
     stage = stage_of(pins)
     assert stage.lit == "off"
     assert stage.film(Light.CONNECTING) == blinking(white, 0.5, 0.5)
-    assert stage.film(Light.TAKEN) == [(0.0, amber)]
+    assert stage.film(Light.TAKEN) == blinking(amber, 0.1, 0.1)
+    assert stage.film(Light.QUEUED) == [(0.0, amber)]
     assert stage.film(Light.PUBLISHED) == blinking("green", 0.25, 0.25)
     assert stage.film(Light.PROCESSED) == [(0.0, "green")]
     assert stage.film(Light.FAILED) == [(0.0, "red")]
@@ -136,7 +137,8 @@ def test_with_red_and_green_the_colours_say_what_is(
 def test_one_lamp_of_any_colour_says_all_by_rhythm(stage_of: Build, lamp: Lamp) -> None:
     stage = stage_of({lamp: "22"})
     assert stage.film(Light.CONNECTING) == blinking(lamp, 0.5, 0.5)
-    assert stage.film(Light.TAKEN) == blinking(lamp, 0.1, 0.9)
+    assert stage.film(Light.TAKEN) == blinking(lamp, 0.9, 0.1)
+    assert stage.film(Light.QUEUED) == blinking(lamp, 0.1, 0.9)
     assert stage.film(Light.PUBLISHED) == blinking(lamp, 0.25, 0.25)
     assert stage.film(Light.PROCESSED) == [(0.0, lamp)]
     assert stage.film(Light.FAILED) == blinking(lamp, 0.1, 0.1)
@@ -179,7 +181,7 @@ def test_a_light_that_changes_while_it_blinks_leaves_no_timer_behind(stage_of: B
     for light in (Light.CONNECTING, Light.PUBLISHED, Light.PUBLISHED, Light.CONNECTING):
         stage.light.show(light)
     assert len(stage.loop.waiting) == 1
-    stage.light.show(Light.TAKEN)
+    stage.light.show(Light.QUEUED)
     assert not stage.loop.waiting
 
 

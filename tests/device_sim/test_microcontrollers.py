@@ -118,6 +118,8 @@ def test_colours_say_what_the_light_says(boot: Boot) -> None:
     bench.board.do("at 0")
     bench.show(Light.CONNECTING, colours=(255, 255, 255))
     bench.show(Light.TAKEN, colours=(255, 80, 0))
+    bench.show(Light.OFF, colours=(0, 0, 0))
+    bench.show(Light.QUEUED, colours=(255, 80, 0))
     bench.show(Light.PUBLISHED, colours=(0, 255, 0))
     bench.show(Light.FAILED, colours=(255, 0, 0))
     bench.show(Light.OFF, colours=(0, 0, 0))

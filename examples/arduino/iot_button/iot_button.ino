@@ -87,8 +87,17 @@ void sendEdges() {
 
 // --- The light
 
-enum { LIGHT_OFF, LIGHT_CONNECTING, LIGHT_TAKEN, LIGHT_PUBLISHED, LIGHT_PROCESSED, LIGHT_FAILED };
-const char *const LIGHTS[] = {"off", "connecting", "taken", "published", "processed", "failed"};
+enum {
+  LIGHT_OFF,
+  LIGHT_CONNECTING,
+  LIGHT_TAKEN,
+  LIGHT_QUEUED,
+  LIGHT_PUBLISHED,
+  LIGHT_PROCESSED,
+  LIGHT_FAILED
+};
+const char *const LIGHTS[] = {
+    "off", "connecting", "taken", "queued", "published", "processed", "failed"};
 uint8_t light = LIGHT_OFF;
 
 #if RGB_LED
@@ -102,7 +111,8 @@ void showLight() {
   const uint8_t blink = (millis() / 250) % 2 ? 0 : 255;
   switch (light) {
     case LIGHT_CONNECTING: shine(blink, blink, blink); break;
-    case LIGHT_TAKEN: shine(255, 80, 0); break;  // amber
+    case LIGHT_TAKEN:
+    case LIGHT_QUEUED: shine(255, 80, 0); break;  // amber
     case LIGHT_PUBLISHED: shine(0, blink, 0); break;
     case LIGHT_PROCESSED: shine(0, 255, 0); break;
     case LIGHT_FAILED: shine(255, 0, 0); break;
@@ -117,7 +127,7 @@ void setUpLight() {
 }
 #else
 // One LED has no colours: each state has a rhythm. A bit is an eighth of a second, the last first.
-const uint8_t RHYTHMS[] = {0x00, 0x0F, 0x77, 0x55, 0xFF, 0x05};
+const uint8_t RHYTHMS[] = {0x00, 0x0F, 0x77, 0x11, 0x55, 0xFF, 0x05};
 
 void showLight() {
   const bool isOn = (RHYTHMS[light] >> ((millis() / 125) % 8)) & 1;

@@ -11,24 +11,51 @@ from hypothesis import strategies as st
 
 from device_sim.battery import Battery, voltage
 from device_sim.latency import Latencies
-from device_sim.schedule import presses
+from device_sim.schedule import SOONEST_AGAIN, Mix, Press, presses
 from device_sim.tally import Tally
 from iot_button.events import ClickType
 
 
-def test_the_same_seed_presses_the_same_buttons_again() -> None:
-    first, second = (list(itertools.islice(presses(devices=7, rate=50, seed=3), 500)) for _ in "ab")
-    assert first == second
-    assert first != list(itertools.islice(presses(devices=7, rate=50, seed=4), 500))
+@pytest.mark.parametrize("mix", Mix)
+def test_the_same_seed_presses_the_same_buttons_again(mix: Mix) -> None:
+    def some(seed: int) -> list[Press]:
+        return list(itertools.islice(presses(devices=7, rate=50, seed=seed, mix=mix), 500))
+
+    assert some(3) == some(3)
+    assert some(3) != some(4)
 
 
-def test_presses_come_at_the_rate_at_random_moments() -> None:
+def test_an_even_mix_presses_at_the_rate_at_random_moments() -> None:
     some = list(itertools.islice(presses(devices=5, rate=50, seed=1), 5000))
     gaps = [b.at - a.at for a, b in itertools.pairwise(some)]
     assert min(gaps) >= 0
     assert statistics.mean(gaps) == pytest.approx(1 / 50, rel=0.05)
     # In a Poisson process the gaps' standard deviation equals their mean.
     assert statistics.stdev(gaps) == pytest.approx(1 / 50, rel=0.1)
+
+
+def test_people_press_at_the_rate_in_order_and_some_buttons_far_more_than_most() -> None:
+    crowd = presses(devices=1000, rate=50, seed=1, mix=Mix.PEOPLE)
+    some = list(itertools.islice(crowd, 20_000))
+    assert [press.at for press in some] == sorted(press.at for press in some)
+    assert some[-1].at == pytest.approx(20_000 / 50, rel=0.05)
+    counts = sorted(Counter(press.serial_number for press in some).values(), reverse=True)
+    # A log-normal spread of sigma 1.5: the busiest fifth has 75 % (the normal distribution at
+    # 1.5 - 0.84), the less busy half under 7 % (at -1.5).
+    assert sum(counts[:200]) / 20_000 == pytest.approx(0.75, abs=0.05)
+    assert sum(counts[500:]) / 20_000 < 0.1
+
+
+def test_impatient_people_press_again_soon() -> None:
+    crowd = presses(devices=100_000, rate=50, seed=1, mix=Mix.PEOPLE)
+    last: dict[str, float] = {}
+    waits = []
+    for press in itertools.islice(crowd, 20_000):
+        waits.append(press.at - last.get(press.serial_number, -1000.0))
+        last[press.serial_number] = press.at
+    soon = [wait for wait in waits if wait < 5]
+    assert 0.07 < len(soon) / len(waits) < 0.15  # one in ten, and what falls together by chance
+    assert statistics.mean(soon) == pytest.approx(SOONEST_AGAIN + 1, rel=0.15)
 
 
 def test_every_button_is_pressed_and_every_click_type_comes() -> None:

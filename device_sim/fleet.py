@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import math
 import secrets
 import time
 from collections import Counter
@@ -75,6 +76,8 @@ class Fleet:
         self._connecting = Connecting(is_held=True)
         self._waiting: dict[FleetButton | Observer, None] = {}
         self._most_connected = 0
+        self._ends_at = math.inf
+        self._is_ending = False
         self._error: IotButtonError | None = None
         self._observer = Observer(
             self._loop,
@@ -171,7 +174,7 @@ class Fleet:
         if self.connected > self._most_connected:
             self._most_connected = self.connected
             self._progress_at = time.monotonic()
-        if self.connected == self.devices and not self.has_begun:
+        if self.connected == self.devices and not self.has_begun and not self._is_ending:
             self._begin()
 
     def _begin(self) -> None:
@@ -214,23 +217,25 @@ class Fleet:
     # The end.
 
     def _stop(self) -> None:
-        if self.has_begun:
-            self._end(min(self._settle, SETTLE_INTERRUPTED))
-        else:
-            self._loop.stop()
+        self._end(min(self._settle, SETTLE_INTERRUPTED) if self.has_begun else 0.0)
 
     def _end(self, settle: float) -> None:
+        self._ends_at = min(self._ends_at, time.monotonic() + settle)
+        if self._is_ending:
+            return
+        self._is_ending = True
         self._pressing.end()
         for button in self._buttons.values():
             button.let_go()
-        self._look_at(time.monotonic() + settle)
+        self._look_whether_settled()
 
-    def _look_at(self, until: float) -> None:
+    def _look_whether_settled(self) -> None:
         is_settled = self.tally.is_settled and self.damaged.is_settled
-        if is_settled or time.monotonic() >= until:
-            self._loop.stop()
+        if is_settled or time.monotonic() >= self._ends_at:
+            # Before thousands of goodbyes keep the broker busy.
+            self._observer.leave(self._loop.stop)
         else:
-            self._loop.call_later(_LOOK_EVERY, lambda: self._look_at(until))
+            self._loop.call_later(_LOOK_EVERY, self._look_whether_settled)
 
     def _close(self) -> None:
         self._connecting.hold()

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import msgspec
 
 from device_sim.tally import DamagedTally, Tally
-from iot_button.errors import BrokerUnreachableError, NotAClickError
+from iot_button.errors import NotAClickError
 from iot_button.events import decode_processed_click
 from iot_button.loop import Loop
 from iot_button.messages import Message, Session
-from iot_button.mqtt import Connection, Stream
+from iot_button.mqtt import Stream
 from iot_button.settings import BrokerAddress
 from iot_button.topics import Topics
 
@@ -56,12 +56,14 @@ class Observer:
         on_change: Callable[[bool], None],
         on_waiting: Callable[["Observer"], None],
     ) -> None:
+        self._loop = loop
         self._address = address
         self._client_id = client_id
         self._topics = topics
         self._tally = tally
         self._damaged = damaged
         self._on_change = on_change
+        self._on_waiting = on_waiting
         self._has_session = False
         self._stream = Stream(
             loop,
@@ -70,7 +72,7 @@ class Observer:
             session=Session.KEPT,
             on_message=self._on_message,
             on_change=self._changed,
-            on_waiting=lambda: on_waiting(self),
+            on_waiting=self._waits,
         )
         self._stream.subscribe(topics.processed)
         if damaged is not None:
@@ -94,17 +96,31 @@ class Observer:
         """Write what waits."""
         self._stream.flush()
 
-    def close(self) -> None:
-        """Disconnect, and let the broker forget the session."""
+    def leave(self, on_left: Callable[[], None]) -> None:
+        """Let the broker forget the session, for a second at most, and then call back."""
         self._stream.close()
         if not self._has_session:
+            on_left()
             return
         # A clean session under its name ends the kept one (3.1.2.4).
-        with (
-            contextlib.suppress(BrokerUnreachableError),
-            Connection(self._address, client_id=self._client_id) as connection,
-        ):
-            connection.wait_ready(_GOODBYE_TIMEOUT)
+        self._stream = Stream(
+            self._loop,
+            self._address,
+            client_id=self._client_id,
+            session=Session.CLEAN,
+            on_message=lambda _message: None,
+            on_change=lambda _is_ready: on_left(),
+            on_waiting=self._waits,
+        )
+        self._stream.open()
+        self._loop.call_later(_GOODBYE_TIMEOUT, on_left)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._stream.close()
+
+    def _waits(self) -> None:
+        self._on_waiting(self)
 
     def _changed(self, is_ready: bool) -> None:
         self._has_session = self._has_session or is_ready

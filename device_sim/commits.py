@@ -77,7 +77,7 @@ class Commits:
         try:
             self._outbox.commit()
         except StorageError as error:
-            log.error("the outbox is as it was before %d clicks more: %s", len(just_put), error)
+            log.error("%d clicks refused, and what was done waits again: %s", len(just_put), error)
             if just_put:
                 self._on_refused()
             self._on_undone()

@@ -185,8 +185,8 @@ class Delivery:
             self._on_progress(kept, Progress.PROCESSED)
         elif kept is not None:  # otherwise the receipt was faster
             delay = min(RESEND_LATEST, RESEND_SOONEST * 2.0 ** min(attempts - 1, 10))
-            due = time.monotonic() + delay * self._jitter()
-            self._published[id] = _Published(attempts, due)
+            delay *= self._jitter()
+            self._published[id] = _Published(attempts, time.monotonic() + delay)
             if attempts == 1:
                 self._on_progress(kept, Progress.PUBLISHED)
             self._look_again_in(delay)

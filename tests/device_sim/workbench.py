@@ -113,7 +113,12 @@ class Workbench:
         self.path = path
         self.machine = machine
         self.size = options.pop("size", 20_000)
-        self.options = {"done_at_broker": False, "give_up_after": 1e9} | options
+        usual: dict[str, Any] = {
+            "done_at_broker": False,
+            "give_up_after": 1e9,
+            "jitter": lambda: 1.0,
+        }
+        self.options = usual | options
         self.taken: list[str] = []
         self.refused = 0
         self.progress: list[tuple[str, Progress]] = []
@@ -131,20 +136,20 @@ class Workbench:
             self.outbox,
             topic=TOPIC,
             on_progress=lambda kept, how: self.progress.append((kept.event_id, how)),
-            jitter=lambda: 1.0,
             **self.options,
         )
         self.commits = Commits(
             self.loop,
             self.outbox,
-            on_taken=self._on_taken,
+            on_taken=lambda id_, kept: self.tell(id_, kept),  # noqa: PLW0108 - tests replace it
             on_refused=self._on_refused,
             on_undone=self.delivery.resume,
         )
         self.loop.at_end_of_turn(self.commits.end_of_turn)
         self.delivery.begin()
 
-    def _on_taken(self, id: int, kept: Kept) -> None:  # noqa: A002
+    def tell(self, id: int, kept: Kept) -> None:  # noqa: A002
+        """Take that a click is on the disk, as the device does."""
         self.taken.append(kept.event_id)
         self.delivery.add(id)
 

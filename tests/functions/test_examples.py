@@ -21,6 +21,7 @@ PROJECT = Path(__file__).parents[2]
 EXAMPLES = PROJECT / "examples"
 GUIDE = (PROJECT / "docs" / "functions.md").read_text()
 README = (PROJECT / "README.md").read_text()
+FOREIGN = (PROJECT / "docs" / "foreign-buttons.md").read_text()
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -107,7 +108,7 @@ def test_settings_of_the_guide_are_the_defaults_and_all_there_are() -> None:
     assert shown.keys() | unset == fields
 
 
-@pytest.mark.parametrize("line", sorted(set(commands(GUIDE, README))))
+@pytest.mark.parametrize("line", sorted(set(commands(GUIDE, README, FOREIGN))))
 def test_a_command_that_the_pages_show_is_one(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,13 @@ def fields(click: dict[str, Any]) -> list[str]:
     return [str(click.get(name)) for name in names]
 
 
+def publish_soon(listener: Listener, topic: str, payload: str, *, retain: bool = False) -> None:
+    """Publish without waiting for the PUBACK."""
+    listener.connection.publish(
+        topic, payload.encode(), retain=retain, on_acknowledged=lambda: None
+    )
+
+
 def run(start: Start, broker: Program) -> Program:
     program = start("functions", *broker_option(broker))
     program.wait_for("^ready functions")
@@ -73,9 +80,7 @@ def test_what_is_no_press_is_no_dead_letter(broker: Program) -> None:
 def test_a_retained_press_does_not_click(broker: Program, start: Start) -> None:
     with Listener(broker.port("mqtt"), "iotprocessed", ZIGBEE) as listener:
         for topic in (ZIGBEE, INPUT, "flic/one/action"):
-            listener.connection.publish(
-                topic, b'{"action": "double"}', retain=True, on_acknowledged=lambda: None
-            )
+            publish_soon(listener, topic, '{"action": "double"}', retain=True)
         assert listener.next().topic == ZIGBEE
         run(start, broker).wait_for("refused a retained message on 'zigbee2mqtt/button'")
         listener.publish(ZIGBEE, SINGLE)
@@ -103,16 +108,21 @@ def test_a_shelly_that_repeats_itself_clicks_once_also_after_a_restart(
 def test_equal_presses_come_out_once_each_though_the_runtime_is_killed(
     mosquitto: Program, start: Start
 ) -> None:
-    """Each time somewhere between the message and its acknowledgement, or between two."""
-    count, ids = 40, []
-    with Listener(mosquitto.port("mqtt"), "iotprocessed") as listener:
+    """Each time with presses of which the click is out, and the message not acknowledged yet."""
+    count = 400
+    with (
+        Listener(mosquitto.port("mqtt"), "iotprocessed") as listener,
+        Listener(mosquitto.port("mqtt"), "iotbutton/button") as clicks,
+    ):
         program = run(start, mosquitto)
-        for number in range(count):
-            listener.publish(ZIGBEE, SINGLE)
-            if number % 10 == 5:
-                program.send(signal.SIGKILL)
-                program.end()
-                program = run(start, mosquitto)
+        for _ in range(count):
+            publish_soon(listener, ZIGBEE, SINGLE)
+        for _ in range(3):
+            for _ in range(40):
+                clicks.next()
+            program.send(signal.SIGKILL)
+            program.end()
+            program = run(start, mosquitto)
         ids = [processed(listener)["eventId"] for _ in range(count)]
         listener.publish("flic/last/action", "click")
         assert processed(listener)["serialNumber"] == "last"

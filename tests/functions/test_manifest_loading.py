@@ -115,12 +115,13 @@ def test_the_manifest_of_the_talk_loads() -> None:
 def test_the_manifest_that_comes_along_loads() -> None:
     assert enrich.__file__ is not None
     manifest = load(Path(enrich.__file__).parent, environ={})
-    ours, current = manifest.functions
+    ours, foreign, current = manifest.functions
     assert manifest.service == "iot-button"
     assert (ours.name, ours.handler) == ("enrich", "enrich.lambda_handler")
     assert (ours.timeout, ours.memory_megabytes) == (3.0, 128)
     assert ours.publish_result_to == "iotprocessed"
     assert [rule.sql for rule in ours.rules] == ["SELECT * FROM 'iotbutton/+'"]
+    assert (foreign.name, foreign.publish_result_to) == ("normalize", "iotbutton/{serialNumber}")
     assert (current.name, current.handler) == ("currentTime", "current_time.lambda_handler")
     assert [(route.method, route.path) for route in current.routes] == [("GET", "/ping")]
 

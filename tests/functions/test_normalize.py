@@ -98,6 +98,17 @@ def test_it_imports_the_standard_library_and_itself_alone_so_that_it_runs_on_aws
                 assert str(node.module).split(".")[0] in sys.stdlib_module_names
 
 
+def test_the_guide_names_every_topic_of_the_table() -> None:
+    guide = (FOLDER.parents[2] / "docs" / "foreign-buttons.md").read_text()
+    rows = [line.split("|")[2] for line in guide.splitlines() if line.startswith("| ")]
+    named = [topic for row in rows for topic in re.findall("`([^`]+)`", row)]
+    concrete = [topic.replace("BUTTONn", "BUTTON1") for topic in named]
+    for topic_filter in SOURCES:
+        wanted = re.sub("BUTTON[234]", "BUTTON1", topic_filter)
+        assert any(topic_matches(wanted, topic) for topic in concrete), topic_filter
+    assert all(any(topic_matches(f, topic) for f in SOURCES) for topic in concrete)
+
+
 # Which click is which.
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_sim import moments as module
@@ -73,6 +73,7 @@ def test_a_date_from_another_boot_stays_as_its_clock_had_it(machine: Machine) ->
     assert machine.moments().date(pressed) == date(pressed.wall)
 
 
+@settings(deadline=None)
 @given(wall=st.floats(allow_nan=False), now=st.floats(allow_nan=False, allow_infinity=False))
 def test_every_moment_that_a_file_can_hold_has_a_date(wall: float, now: float) -> None:
     moments = Moments(wall=lambda: now, uptime=lambda: 0.0, boot="this")

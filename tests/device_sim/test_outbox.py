@@ -448,6 +448,7 @@ def damage(path: Path, place: float) -> None:
         file.write(os.urandom(3 * 4096))
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         Kept,

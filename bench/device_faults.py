@@ -56,13 +56,13 @@ class Board:
         self.hellos = 0
         threading.Thread(target=self._read, daemon=True).start()
 
-    def press(self) -> bool:
-        """Press once; return whether the light then says that the click was taken."""
+    def press(self, *, timeout: float = ANSWER_WITHIN) -> bool:
+        """Press once; return whether the light then says in time that the click was taken."""
         with self._lines:
             seen = len(self._said)
             self._moment += 1000
             self._write(f"D {self._moment}\nU {self._moment + 80}\n")
-            return self._lines.wait_for(lambda: "LIGHT taken" in self._said[seen:], ANSWER_WITHIN)
+            return self._lines.wait_for(lambda: "LIGHT taken" in self._said[seen:], timeout)
 
     def say(self, *lines: str) -> None:
         """Send lines."""

@@ -62,6 +62,10 @@ class Link:
     def show(self, light: Light) -> None:
         """Tell the device what its light is to say; of several that wait, the last one counts."""
         self._light = light
+        if self._is_open:
+            # At once, where it takes it: a click's states follow each other within a millisecond.
+            with contextlib.suppress(OSError):  # it is gone: the loop finds that too
+                self._send()
         self._watch()
 
     def close(self, *, light: Light | None = None) -> None:
@@ -86,7 +90,6 @@ class Link:
     def _watch(self) -> None:
         if self._is_open:
             wants_to_write = self._unsent or self._is_to_ask or self._light is not None
-            # Written is in the callback only: a wake-up for writing then never finds it done.
             self._loop.watch(self._fd, READ | WRITE if wants_to_write else READ, self._on_ready)
 
     def _on_ready(self) -> None:

@@ -84,7 +84,7 @@ def test_a_press_comes_out_processed_and_leaves_the_outbox(
     run_device: RunDevice,
 ) -> None:
     device = run_device(broker.port("mqtt"))
-    assert board.press()
+    assert board.press(timeout=DEADLINE)
     (click,) = taken(device, 1)
     came = body(processed.next())
     assert came["eventId"] == click["eventId"]
@@ -103,7 +103,7 @@ def test_clicks_of_a_time_without_broker_come_in_order_when_there_is_one(
     port = free_port()
     device = run_device(port)
     for _ in range(30):
-        assert board.press()
+        assert board.press(timeout=DEADLINE)
     clicks = taken(device, 30)
     start("broker", "--port", str(port), "--websocket-port", "0").wait_for("^ready")
     with Listener(port, "iotbutton/+", "iotprocessed") as listener:
@@ -126,7 +126,7 @@ def test_a_click_outlives_the_device_that_took_it(
     run_device: RunDevice,
 ) -> None:
     device = run_device(broker.port("mqtt"))  # no function runs: nothing is done
-    assert board.press()
+    assert board.press(timeout=DEADLINE)
     (click,) = taken(device, 1)
     device.send(signal.SIGKILL)
     device.end()
@@ -142,7 +142,7 @@ def test_a_click_waits_for_its_function_also_where_the_broker_forgets_it(
 ) -> None:
     with Listener(amqtt.port("mqtt"), "iotbutton/+", "iotprocessed") as listener:
         run_device(amqtt.port("mqtt"))
-        assert board.press()
+        assert board.press(timeout=DEADLINE)
         first = listener.next()  # acknowledged, with nobody there to keep it for
         assert first.topic == "iotbutton/DOOR"
         start("functions", "--broker", amqtt.address("mqtt")).wait_for("^ready")
@@ -156,7 +156,7 @@ def test_without_a_runtime_a_click_can_be_done_when_the_broker_has_it(
     broker: Program, board: Board, run_device: RunDevice
 ) -> None:
     run_device(broker.port("mqtt"), "--done-at", "broker")
-    assert board.press()
+    assert board.press(timeout=DEADLINE)
     board.wait_for("LIGHT processed")
     status(broker.port("mqtt"), lambda it: it["waiting"] == 0, "nothing waits")
 
@@ -176,9 +176,9 @@ def test_a_full_outbox_refuses_the_newest_with_a_red_light(
     board: Board, run_device: RunDevice
 ) -> None:
     device = run_device(free_port(), IOT_BUTTON_DEVICE_OUTBOX_SIZE="2")
-    assert board.press()
-    assert board.press()
-    assert not board.press()
+    assert board.press(timeout=DEADLINE)
+    assert board.press(timeout=DEADLINE)
+    board.say("D 9000", "U 9050")
     board.wait_for("LIGHT failed")
     device.wait_for("a SINGLE click was refused: the outbox is full: 2 clicks wait")
     assert len(taken(device, 2)) == 2
@@ -201,7 +201,7 @@ def test_home_assistant_hears_of_a_click_once_and_not_retained(
     port = broker.port("mqtt")
     with Listener(port, "iotbutton/DOOR/action") as actions:
         run_device(port, "--home-assistant", "--name", "Front door")
-        assert board.press()
+        assert board.press(timeout=DEADLINE)
         assert body(actions.next())["action"] == "single"
         status(port, lambda it: it["waiting"] == 0, "it is done")
         assert actions.is_empty

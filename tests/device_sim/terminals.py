@@ -20,7 +20,7 @@ class PlayedTerminal:
     """
 
     def __init__(self, *, flags: int | None = None, is_silent: bool = False) -> None:
-        self._flags = flags
+        self.flags = flags
         self._is_silent = is_silent
         self._master, self.fd = pty.openpty()
         os.set_blocking(self._master, False)
@@ -89,10 +89,10 @@ class PlayedTerminal:
             self.lines[-1] = self.lines[-1][: self._column]
         elif last == "c" and not self._is_silent:
             self.type(b"\x1b[?62;4c")
-        elif last == "u" and self._flags is not None:
+        elif last == "u" and self.flags is not None:
             if parameters == "?":
                 self.type(b"\x1b[?%du" % self.stack[-1])
             elif parameters.startswith(">"):
-                self.stack.append(int(parameters[1:]) & self._flags)
+                self.stack.append(int(parameters[1:]) & self.flags)
             elif parameters == "<" and len(self.stack) > 1:
                 self.stack.pop()

@@ -248,6 +248,20 @@ def test_a_waking_that_tells_of_its_press_is_no_click_of_its_own(
         assert sink.of("clicked") == []
 
 
+def test_a_waking_press_that_is_still_held_is_no_click_of_its_own(
+    tmp_path: Path, device: PlayedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("device_sim.drivers.evdev.WAKE", 0.2)
+    link = tmp_path / "by-id"
+    with opened(EvdevDriver(str(link), wake_is_click=True)) as sink:
+        device.held = {VOLUME_UP}
+        link.symlink_to(device.path)
+        until(sink, [True])
+        over = time.monotonic() + 0.3
+        sink.run_until(lambda: time.monotonic() > over, what="the time of a waking is over")
+        assert sink.of("clicked") == []
+
+
 def test_another_device_that_got_the_path_is_not_the_button(
     tmp_path: Path, device: PlayedDevice
 ) -> None:

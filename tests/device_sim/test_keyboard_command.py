@@ -141,6 +141,8 @@ def test_ctrl_z_gives_the_terminal_back_until_fg(run: Run, flags: int | None, ke
     ours = f"{sys.executable} -m iot_button device keyboard --broker mqtt://127.0.0.1:9"
     program: Running = run(bash, "-mc", f"{ours}; {stat}; echo AWAY; read; fg", flags=flags)
     program.wait_for("space: ")
+    if flags:
+        program.terminal.type(b"\x1b[32u")  # held, and let go of while nobody listens
     program.terminal.type(key)
     lines = program.wait_for("AWAY")
     assert "T" in lines[lines.index("AWAY") - 1]  # stopped, as ps has it
@@ -153,8 +155,9 @@ def test_ctrl_z_gives_the_terminal_back_until_fg(run: Run, flags: int | None, ke
         eventually(
             lambda: program.terminal.look() and program.terminal.stack[-1], what="flags pushed"
         )
-    program.terminal.type(b"q")
-    assert program.end() == 0
+        program.wait_for("SINGLE")
+    program.terminal.type(b"\x1b[99;5u" if flags else b"\x03")
+    assert program.end() == INTERRUPTED
     assert_given_back(program)
 
 

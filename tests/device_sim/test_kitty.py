@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from device_sim.drivers.kitty import CTRL, Action, Attributes, Flags, Key, Reader, Report
@@ -35,6 +35,11 @@ def test_it_does_not_matter_where_the_bytes_are_cut(data: bytes, cuts: list[int]
 
 
 @given(data=STREAMS)
+@example(data=b"\x1b ")
+@example(data=b"\x1b[ ")
+@example(data=b"\x1b[1; q")
+@example(data=b"\x1bO ")
+@example(data=b"\x1b[[ ")
 @settings(deadline=None)
 def test_no_space_is_ever_swallowed(data: bytes) -> None:
     assert read(data).count(Key(SPACE, Action.TAP)) == data.count(b" ")

@@ -109,4 +109,4 @@ def signal_strength(path: Path = _WIRELESS) -> int | None:
         level = float(lines[0].split()[3]) if lines else 0.0
     except (OSError, ValueError, IndexError):
         return None
-    return round(level) if level < 0 else None
+    return round(level) if -1000 < level < 0 else None

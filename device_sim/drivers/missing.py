@@ -23,7 +23,7 @@ def library(module: str, *, package: str, extra: str) -> ModuleType:
     """
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except (ImportError, OSError, RuntimeError) as error:  # some look at the machine at once
         raise DriverError(
             f"{package} cannot be loaded: {error}",
             mend=how_to_install(extra),

@@ -1,4 +1,4 @@
-"""The examples, and what docs/functions.md shows: every manifest loads, every command parses."""
+"""The examples, and what the pages show: every manifest loads, every command parses."""
 
 import ast
 import re
@@ -20,8 +20,14 @@ from iot_button.settings import FunctionsSettings
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = PROJECT / "examples"
 GUIDE = (PROJECT / "docs" / "functions.md").read_text()
-README = (PROJECT / "README.md").read_text()
-FOREIGN = (PROJECT / "docs" / "foreign-buttons.md").read_text()
+PAGES = [
+    path.read_text()
+    for pattern in ("README.md", "docs/*.md", "examples/*/README.md")
+    for path in sorted(PROJECT.glob(pattern))
+]
+FUNCTION_EXAMPLES = ("talk-2017", "sam")
+BOARD_EXAMPLES = ("arduino", "micropython")
+"""Tested in tests/device_sim/test_microcontrollers.py."""
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -45,6 +51,7 @@ def commands(*pages: str) -> list[str]:
         for block in blocks(page, "sh"):
             for line in block.replace("\\\n", " ").splitlines():
                 before_pipe = line.split(" | ")[0].split("  #")[0].strip()
+                before_pipe = before_pipe.removeprefix(".venv/bin/")
                 if before_pipe.startswith("iot-button "):
                     found.append(before_pipe)
     return found
@@ -53,7 +60,7 @@ def commands(*pages: str) -> list[str]:
 # The examples.
 
 
-@pytest.mark.parametrize("name", ["talk-2017", "sam"])
+@pytest.mark.parametrize("name", FUNCTION_EXAMPLES)
 def test_an_example_loads_with_its_rule(name: str) -> None:
     manifest = load(EXAMPLES / name)
     (function,) = manifest.functions
@@ -62,10 +69,15 @@ def test_an_example_loads_with_its_rule(name: str) -> None:
 
 
 def test_there_is_no_example_that_nobody_tests() -> None:
-    assert {path.name for path in EXAMPLES.iterdir()} == {"talk-2017", "sam"}
+    found = {path.name for path in EXAMPLES.iterdir()}
+    assert found == {*FUNCTION_EXAMPLES, *BOARD_EXAMPLES}
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [path for name in FUNCTION_EXAMPLES for path in sorted((EXAMPLES / name).rglob("*.py"))],
+    ids=lambda path: path.name,
+)
 def test_an_example_needs_the_standard_library_and_boto3_alone(path: Path) -> None:
     imported = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -108,7 +120,7 @@ def test_settings_of_the_guide_are_the_defaults_and_all_there_are() -> None:
     assert shown.keys() | unset == fields
 
 
-@pytest.mark.parametrize("line", sorted(set(commands(GUIDE, README, FOREIGN))))
+@pytest.mark.parametrize("line", sorted(set(commands(*PAGES))))
 def test_a_command_that_the_pages_show_is_one(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,8 +5,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from device_sim.kept import Kept
 from device_sim.moments import Moment
-from device_sim.outbox import Kept, Outbox, OutboxFullError
+from device_sim.outbox import Outbox, OutboxFullError
 from iot_button.files import StorageError
 from iot_button.loop import Loop
 

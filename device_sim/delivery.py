@@ -17,7 +17,9 @@ from typing import Protocol
 
 import msgspec
 
-from device_sim.outbox import Kept, Outbox
+from device_sim.kept import Kept
+from device_sim.outbox import Outbox
+from device_sim.receipts import Outcome, read_receipt
 from iot_button.loop import Loop, Timer
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,9 @@ WINDOW = 20
 RESEND_SOONEST = 5.0
 """Seconds without a receipt after which a click is published again for the first time."""
 RESEND_LATEST = 300.0
+STUCK_AFTER = 60.0
+"""Seconds without a PUBACK after which the broker is left, and connected to anew."""
+_GIVEN_UP_AT_ONCE = 100
 _CHECK_AGE_EVERY = 30.0
 _AFTER_UNDONE = 60.0
 """Seconds until what was done, and could not be removed from the disk, is published again."""
@@ -41,16 +46,6 @@ class Progress(enum.Enum):
     GIVEN_UP = "given up"
 
 
-class _Outcome(enum.StrEnum):
-    PROCESSED = "processed"
-    DEAD_LETTER = "deadletter"
-
-
-class _Receipt(msgspec.Struct, frozen=True, rename="camel"):
-    event_id: str
-    outcome: _Outcome
-
-
 class Publisher(Protocol):
     """What is asked of the connection."""
 
@@ -61,15 +56,15 @@ class Publisher(Protocol):
     def publish(self, topic: str, payload: bytes, *, on_acknowledged: Callable[[], None]) -> None:
         """Publish at QoS 1."""
 
+    def reconnect(self, why: str) -> None:
+        """Drop the connection for a new one."""
+
 
 class _Published(msgspec.Struct):
     """A click that the broker has, and no receipt yet."""
 
     attempts: int
     due: float
-
-
-_receipt_decoder = msgspec.json.Decoder(_Receipt)
 
 
 class Delivery:
@@ -103,7 +98,7 @@ class Delivery:
         self._on_progress = on_progress
         self._jitter = jitter
         self._waiting: list[int] = []
-        self._under_way: set[int] = set()
+        self._under_way: dict[int, float] = {}  # since when, by time.monotonic
         self._published: dict[int, _Published] = {}
         self._timer: Timer | None = None
 
@@ -127,7 +122,7 @@ class Delivery:
     def resume(self) -> None:
         """Take over what is in the outbox again: a commit failed, and nothing is uncommitted."""
         due = time.monotonic() + _AFTER_UNDONE * self._jitter()
-        known = self._published.keys() | self._under_way | set(self._waiting)
+        known = self._published.keys() | self._under_way.keys() | set(self._waiting)
         for id in self._outbox.ids():  # noqa: A001
             if id not in known:
                 self._published[id] = _Published(attempts=1, due=due)
@@ -140,6 +135,7 @@ class Delivery:
     def connected(self) -> None:
         """Publish what waits; and soon again what was published: its receipt may have passed by."""
         now = time.monotonic()
+        self._under_way = dict.fromkeys(self._under_way, now)
         for published in self._published.values():
             published.due = min(published.due, now + self._jitter())
         self._send_waiting()
@@ -147,17 +143,18 @@ class Delivery:
 
     def take_receipt(self, payload: bytes) -> None:
         """Take a message from the button's receipt topic; what is no receipt of ours is nothing."""
-        try:
-            receipt = _receipt_decoder.decode(payload)
-        except (msgspec.DecodeError, RecursionError):
+        receipt = read_receipt(payload)
+        if receipt is None:
             return
         id = self._outbox.find(receipt.event_id)  # noqa: A001
         kept = None if id is None else self._outbox.get(id)
         if id is None or kept is None:
+            if receipt.outcome is Outcome.PROCESSED:
+                self._outbox.done_after_all(receipt.event_id)
             return
         self._published.pop(id, None)
         self._outbox.remove(kept)
-        is_processed = receipt.outcome is _Outcome.PROCESSED
+        is_processed = receipt.outcome is Outcome.PROCESSED
         self._on_progress(kept, Progress.PROCESSED if is_processed else Progress.DEAD_LETTER)
         self._look_again_in(0.0)  # another may be published again in its place
 
@@ -170,7 +167,7 @@ class Delivery:
         if kept is None or self._is_given_up(kept):
             self._published.pop(id, None)
             return
-        self._under_way.add(id)
+        self._under_way[id] = time.monotonic()
         self._publisher.publish(
             self._topic,
             self._outbox.payload(kept),
@@ -178,7 +175,7 @@ class Delivery:
         )
 
     def _acknowledged(self, id: int, attempts: int) -> None:  # noqa: A002
-        self._under_way.discard(id)
+        self._under_way.pop(id, None)
         kept = self._outbox.get(id)
         if kept is not None and self._done_at_broker:
             self._outbox.remove(kept)
@@ -207,6 +204,12 @@ class Delivery:
         self._look_again_in(_CHECK_AGE_EVERY)  # also where what follows fails
         self._give_up_on_old()
         now = time.monotonic()
+        if (
+            self._publisher.is_ready
+            and now > min(self._under_way.values(), default=now) + STUCK_AFTER
+        ):
+            self._publisher.reconnect("it does not acknowledge")
+            return
         next_due = now + _CHECK_AGE_EVERY
         # The oldest few alone: where no function runs, the rest would only fill the broker.
         for id, published in list(itertools.islice(self._published.items(), WINDOW)):  # noqa: A001
@@ -220,8 +223,11 @@ class Delivery:
 
     def _give_up_on_old(self) -> None:
         for ids in (self._published, self._waiting):  # each is in the order of the presses
-            while ids and self._is_over(next(iter(ids))):
-                pass
+            for _ in range(_GIVEN_UP_AT_ONCE):
+                if not ids or not self._is_over(next(iter(ids))):
+                    break
+            else:
+                self._look_again_in(0.0)  # the loop has other things to do as well
 
     def _is_over(self, id: int) -> bool:  # noqa: A002
         """Whether a click waits no longer; one of that age is given up."""

@@ -4,6 +4,7 @@ One loop on one thread. A click is on the disk before anything says that it was 
 is published; it leaves the disk when it is known to be done (`delivery`).
 """
 
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,9 @@ from device_sim.drivers.base import Driver, Light
 from device_sim.home_link import HomeLink
 from device_sim.indicator import FAILED_FOR, PROCESSED_FOR, TAKEN_FOR, Indicator
 from device_sim.intake import Intake
+from device_sim.kept import Kept
 from device_sim.moments import Moment, Moments
-from device_sim.outbox import Kept, Outbox
+from device_sim.outbox import Outbox
 from device_sim.status import OFFLINE, Status, facts
 from iot_button.loop import Loop
 from iot_button.messages import Message, Session, Will
@@ -103,14 +105,19 @@ class Device:
         )
 
     def __enter__(self) -> Self:
-        self.outbox.__enter__()
-        try:
+        with contextlib.ExitStack() as ending:
+            ending.callback(self.loop.close)
+            self.outbox.__enter__()
+            # What was taken is taken, whatever went wrong.
+            ending.callback(self.outbox.__exit__, None, None, None)
+            for close in (self._stream.close, self._status.close, self._driver.close):
+                ending.callback(close)
+            for stop in (self._indicator.close, self._intake.close, self._delivery.stop):
+                ending.callback(stop)
             self._stream.subscribe(self._topics.receipt(self.serial_number))
             self.loop.at_end_of_turn(self._end_of_turn)
             self._driver.open(self.loop, self._intake)
-        except BaseException as error:
-            self.__exit__(type(error), error, None)
-            raise
+            self._ending = ending.pop_all()
         return self
 
     def __exit__(
@@ -119,14 +126,7 @@ class Device:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._delivery.stop()
-        self._intake.close()
-        self._indicator.close()
-        self._driver.close()
-        self._status.close()
-        self._stream.close()
-        self.outbox.__exit__(None, None, None)  # what was taken is taken, whatever went wrong
-        self.loop.close()
+        self._ending.close()
 
     def run(self) -> None:
         """Take presses and deliver clicks until `stop`."""

@@ -2,7 +2,8 @@
 
 from device_sim.drivers.base import Driver
 from device_sim.home_assistant import FRESH_FOR, Announcement, action_payload, discovery
-from device_sim.outbox import Kept, Outbox
+from device_sim.kept import Kept
+from device_sim.outbox import Outbox
 from iot_button.events import decode_click
 from iot_button.mqtt import Stream
 from iot_button.settings import Settings

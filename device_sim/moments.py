@@ -1,8 +1,8 @@
 """When a button was pressed, on machines whose clock jumps: a Raspberry Pi has no clock of its own.
 
 Beside the wall clock each moment keeps the machine's uptime. Within one boot the uptime tells how
-long ago a moment was, whatever happened to the wall clock since; across boots the wall clock is all
-there is.
+long ago a moment was, whatever happened to the wall clock since. Across boots the wall clock is all
+there is, and is believed where it was right at both moments: set by network time.
 """
 
 import secrets
@@ -14,17 +14,22 @@ from pathlib import Path
 import msgspec
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4)
+_SYNCHRONISED = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd.service(8)
 _JUMP = 1.0
 """Seconds by which the wall clock must have been put right before we believe that it was."""
 _LAST = 253_402_300_799.0  # the end of the year 9999, where dates end
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """One moment. `wall`: seconds since 1970, as the clock then had it; `uptime`: seconds."""
+    """One moment. `wall`: seconds since 1970, as the clock then had it; `uptime`: seconds.
+
+    `is_right`: the wall clock had been set by network time.
+    """
 
     wall: float
     boot: str
     uptime: float
+    is_right: bool = True
 
 
 class Moments:
@@ -35,6 +40,8 @@ class Moments:
         uptime: tells seconds since the boot, the machine's sleep included where that is known.
         boot: names this boot; None: asks Linux, and where nobody knows, stands for this process:
             the uptime then tells as long as it runs.
+        is_right: tells whether the wall clock has been set by network time; None: asks systemd. A
+            machine that keeps time by another program counts as one that does not.
     """
 
     def __init__(
@@ -43,23 +50,34 @@ class Moments:
         wall: Callable[[], float] = time.time,
         uptime: Callable[[], float] | None = None,
         boot: str | None = None,
+        is_right: Callable[[], bool] | None = None,
     ) -> None:
         self._wall = wall
         self._uptime = uptime or _uptime
         self._boot = _boot_id() if boot is None else boot
+        self._is_right = is_right or _SYNCHRONISED.exists
+        self._began = self._uptime()
 
     def ago(self, seconds: float) -> Moment:
         """Return the moment so many seconds before now."""
-        return Moment(self._wall() - seconds, self._boot, self._uptime() - seconds)
+        wall, uptime = self._wall() - seconds, self._uptime() - seconds
+        return Moment(wall, self._boot, uptime, self._is_right())
 
     def age(self, moment: Moment) -> float:
-        """Return how many seconds ago a moment was, as well as that can be known; never below 0."""
+        """Return how many seconds ago a moment was, never below 0.
+
+        Where nobody can know, one of an earlier boot counts from when this object was made.
+        """
         if moment.boot == self._boot:
             return max(0.0, self._uptime() - moment.uptime)
-        return max(0.0, self._wall() - moment.wall)
+        if moment.is_right and self._is_right():
+            return max(0.0, self._wall() - moment.wall)
+        return self._uptime() - self._began
 
     def date(self, moment: Moment) -> datetime:
         """Return a moment's date: by the clock as it was then, or as it was put right since."""
+        if moment.boot != self._boot:
+            return _date(moment.wall)
         right = self._wall() - self.age(moment)
         return _date(moment.wall if abs(right - moment.wall) < _JUMP else right)
 

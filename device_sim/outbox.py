@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import msgspec
 
+from device_sim.kept import Kept, read_kept
 from device_sim.moments import Moment, Moments
 from iot_button.errors import IotButtonError
 from iot_button.events import event_id_at, format_instant
@@ -21,8 +22,6 @@ from iot_button.spool import Entry, Spool
 
 log = logging.getLogger(__name__)
 
-MOST_GIVEN_UP = 1_000
-"""Clicks that were given up and are kept; the oldest beyond that go."""
 _WAITING = "waiting"
 _GIVEN_UP = "given up"
 _LAST_ID = "last id"
@@ -39,40 +38,11 @@ class OutboxFullError(IotButtonError):
         self.size = size
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """A click in the outbox. `event` is what is published, but for its `clickedAt`.
-
-    `has_own_time`: the button itself said when it was pressed, in `event`. `taken_back`: when its
-    owner let it wait once more after it had been given up.
-    """
-
-    event: dict[str, Any]
-    pressed: Moment
-    has_own_time: bool = False
-    taken_back: Moment | None = None
-
-    @property
-    def event_id(self) -> str:
-        """The click's id."""
-        return str(self.event["eventId"])
-
-
-_decoder = msgspec.json.Decoder(Kept)
-
-
-def _read(entry: Entry) -> Kept | None:
-    try:
-        kept = _decoder.decode(entry.body)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return kept if isinstance(kept.event.get("eventId"), str) else None
-
-
 class Outbox:
     """The outbox in a file, for the one thread that opened it. Use it with `with`.
 
     Args:
-        size: how many clicks may wait.
+        size: how many clicks may wait; and how many that were given up are kept, newest first.
 
     An entry that cannot be read as a click is left where it is, and counts for nothing.
 
@@ -87,6 +57,7 @@ class Outbox:
         self._moments = moments
         self._spool = Spool(path)
         self._by_event_id: dict[str, int] = {}
+        self._given_up: dict[str, int] = {}
         self._last_id_entry = 0
         self._last_id = 0
 
@@ -142,7 +113,7 @@ class Outbox:
     def get(self, id: int) -> Kept | None:  # noqa: A002
         """Return a click that waits, or None where it is gone."""
         entry = self._spool.get(id)
-        return None if entry is None or entry.queue != _WAITING else _read(entry)
+        return None if entry is None or entry.queue != _WAITING else read_kept(entry.body)
 
     def event(self, kept: Kept) -> dict[str, Any]:
         """Return what is published of a click: with the time of the press, as it is known now."""
@@ -169,22 +140,34 @@ class Outbox:
         """Let a click wait no longer, and keep it apart. `commit` tells, as for `remove`."""
         id = self._by_event_id.pop(kept.event_id, None)  # noqa: A001
         if id is not None:
+            self._given_up[kept.event_id] = id
             with contextlib.suppress(StorageError):
                 self._spool.move(id, _GIVEN_UP)
-                self._spool.trim(_GIVEN_UP, most=MOST_GIVEN_UP)
+                gone = self._spool.trim(_GIVEN_UP, most=self._size)
+                if gone:
+                    log.error("%d clicks that were given up are gone: there are too many", gone)
+
+    def done_after_all(self, event_id: str) -> bool:
+        """Remove a click that was given up, for it was processed; return whether there was one."""
+        id = self._given_up.pop(event_id, None)  # noqa: A001
+        if id is not None:
+            with contextlib.suppress(StorageError):
+                self._spool.remove(id)
+        return id is not None
 
     def entries(self, *, given_up: bool = False) -> Iterator[Kept]:
         """Yield what waits, or what was given up, oldest first."""
         entries = self._given_up_entries() if given_up else self._waiting_entries()
-        yield from filter(None, map(_read, entries))
+        yield from filter(None, (read_kept(entry.body) for entry in entries))
 
     def take_back(self) -> int:
         """Let everything that was given up wait again, for as long as a new click; say how many."""
         taken = 0
         for entry in self._given_up_entries():
-            kept = _read(entry)
+            kept = read_kept(entry.body)
             if kept is None:
                 continue
+            self._given_up.pop(kept.event_id, None)
             if kept.event_id in self._by_event_id:  # its button has sent it anew since
                 self._spool.remove(entry.id)
                 continue
@@ -196,6 +179,7 @@ class Outbox:
 
     def drop_given_up(self) -> int:
         """Remove everything that was given up; return how many."""
+        self._given_up.clear()
         return self._spool.trim(_GIVEN_UP, most=0)
 
     @property
@@ -234,9 +218,8 @@ class Outbox:
             raise
 
     def _read_index(self) -> None:
-        self._by_event_id = {
-            kept.event_id: entry.id for entry in self._waiting_entries() if (kept := _read(entry))
-        }
+        self._by_event_id = _index(self._waiting_entries())
+        self._given_up = _index(self._given_up_entries())
         self._last_id_entry = self._last_id = 0
         for entry in self._spool.entries(_LAST_ID, limit=1):
             self._last_id_entry = entry.id
@@ -246,4 +229,9 @@ class Outbox:
         return self._spool.entries(_WAITING, limit=self._spool.count(_WAITING))
 
     def _given_up_entries(self) -> list[Entry]:
-        return self._spool.entries(_GIVEN_UP, limit=MOST_GIVEN_UP)
+        return self._spool.entries(_GIVEN_UP, limit=self._spool.count(_GIVEN_UP))
+
+
+def _index(entries: list[Entry]) -> dict[str, int]:
+    """Return the ids of the entries by their clicks' event ids."""
+    return {kept.event_id: entry.id for entry in entries if (kept := read_kept(entry.body))}

@@ -22,7 +22,9 @@ OFFLINE = msgspec.json.encode({"state": Presence.OFFLINE})
 
 
 class Status:
-    """Publishes the status when something has changed, at most once a second, and regularly.
+    """Publishes the status when something has changed, and regularly.
+
+    Presence is told at once, the rest is gathered for a second.
 
     Args:
         facts: returns what is to be said beside state and time.

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from device_sim import delivery as module
 from device_sim.delivery import WINDOW, Progress
-from device_sim.outbox import Kept, Outbox
+from device_sim.kept import Kept
+from device_sim.outbox import Outbox
 from iot_button.files import StorageError
 from tests.device_sim.workbench import TOPIC, Machine, Workbench, receipt, time_of
 from tests.storage import no_file_above
@@ -385,6 +386,63 @@ def test_what_grew_old_while_the_device_was_off_is_given_up_at_the_start(
     bench.connect()
     assert bench.publisher.events == []
     assert bench.of(Progress.GIVEN_UP) == [old]
+
+
+def test_a_click_of_a_boot_without_network_time_is_not_given_up_untried(
+    begin: Begin, machine: Machine
+) -> None:
+    bench = begin(give_up_after=100.0)
+    machine.is_right = False
+    (event_id,) = bench.press()
+    bench.kill()
+    machine.reboot(wall=machine.wall + YEARS_50)
+    machine.is_right = True
+    bench.open()
+    bench.connect()
+    bench.pass_time(50.0)
+    assert bench.of(Progress.GIVEN_UP) == []
+    assert set(bench.publisher.ids) == {event_id}
+    bench.publisher.acknowledge()
+    bench.pass_time(100.0)
+    assert bench.of(Progress.GIVEN_UP) == [event_id]
+
+
+def test_a_click_that_was_given_up_and_processed_after_all_is_not_kept(begin: Begin) -> None:
+    bench = begin(give_up_after=100.0)
+    bench.connect()
+    (event_id,) = bench.press()
+    bench.publisher.acknowledge()
+    bench.pass_time(140.0)
+    assert bench.outbox.given_up == 1
+    bench.delivery.take_receipt(receipt(event_id, "deadletter"))
+    assert bench.outbox.given_up == 1
+    bench.delivery.take_receipt(receipt(event_id))
+    assert bench.outbox.given_up == 0
+
+
+def test_more_clicks_than_are_given_up_in_one_turn_are_all_given_up(
+    begin: Begin, machine: Machine
+) -> None:
+    bench = begin(give_up_after=100.0)
+    clicks = bench.press(250)
+    machine.pass_time(200.0)
+    bench.pass_time(1.0)
+    assert bench.of(Progress.GIVEN_UP) == clicks
+    assert bench.outbox.given_up == 250
+
+
+def test_a_broker_that_does_not_acknowledge_is_left_for_a_new_connection(begin: Begin) -> None:
+    bench = begin()
+    bench.connect()
+    bench.press()
+    bench.pass_time(50.0)
+    assert bench.publisher.reconnects == []
+    bench.pass_time(50.0)
+    assert bench.publisher.reconnects == ["it does not acknowledge"]
+    bench.disconnect()
+    bench.connect()
+    bench.pass_time(50.0)
+    assert len(bench.publisher.reconnects) == 1
 
 
 def test_a_wall_clock_that_jumps_gives_nothing_up(begin: Begin, machine: Machine) -> None:

@@ -44,6 +44,20 @@ def test_the_age_across_boots_is_the_wall_clocks(machine: Machine) -> None:
     assert machine.moments().age(pressed) == pytest.approx(3600.0)
 
 
+@pytest.mark.parametrize("is_right_then", [True, False])
+def test_across_boots_a_clock_that_was_not_set_is_not_believed(
+    machine: Machine, is_right_then: bool
+) -> None:
+    machine.is_right = is_right_then
+    pressed = machine.moments().ago(0.0)
+    machine.reboot(wall=machine.wall + YEARS_50)
+    machine.is_right = not is_right_then
+    moments = machine.moments()
+    machine.pass_time(70.0)
+    assert moments.age(pressed) == pytest.approx(70.0)
+    assert moments.date(pressed) == date(pressed.wall)
+
+
 def test_no_age_is_below_zero_when_the_clock_went_back_over_a_boot(machine: Machine) -> None:
     pressed = machine.moments().ago(0.0)
     machine.reboot(wall=0.0)
@@ -92,7 +106,10 @@ def test_where_no_boot_has_a_name_the_uptime_tells_within_the_process(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(module, "_BOOT_ID", tmp_path / "none")
-    ours, others = (Moments(wall=lambda: machine.wall, uptime=machine.monotonic) for _ in range(2))
+    ours, others = (
+        Moments(wall=lambda: machine.wall, uptime=machine.monotonic, is_right=lambda: True)
+        for _ in range(2)
+    )
     pressed = ours.ago(1.0)
     machine.wall += YEARS_50
     assert ours.age(pressed) == pytest.approx(1.0)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_sim import outbox as module
+from device_sim.kept import Kept
 from device_sim.moments import Moment
-from device_sim.outbox import Kept, Outbox, OutboxFullError
+from device_sim.outbox import Outbox, OutboxFullError
 from iot_button.events import decode_click
 from iot_button.files import InUseError, StorageError
 from iot_button.spool import Spool
@@ -253,13 +253,14 @@ def test_what_is_given_up_waits_no_longer_and_is_kept_apart(
 
 
 def test_the_oldest_that_were_given_up_go_when_there_are_too_many(
-    outbox: Outbox, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    path: Path, machine: Machine
 ) -> None:
-    monkeypatch.setattr(module, "MOST_GIVEN_UP", 3)
-    clicks = [put(outbox, machine) for _ in range(5)]
-    for one in clicks:
-        outbox.give_up(one)
-    assert given_up(outbox) == [one.event_id for one in clicks[2:]]
+    with Outbox(path, size=3, moments=machine.moments()) as outbox:
+        clicks = []
+        for _ in range(5):
+            clicks.append(put(outbox, machine))
+            outbox.give_up(clicks[-1])
+        assert given_up(outbox) == [one.event_id for one in clicks[2:]]
 
 
 def test_what_is_taken_back_waits_in_its_old_place_and_as_long_as_a_new_click(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from device_sim.kept import Kept
 from device_sim.moments import Moments
-from device_sim.outbox import Kept
 from device_sim.own_clicks import read_own_click
 from iot_button.events import MAX_PAYLOAD_BYTES, decode_click
 from tests.device_sim.workbench import SERIAL

@@ -10,8 +10,9 @@ import pytest
 
 from device_sim.commits import Commits
 from device_sim.delivery import Delivery, Progress
+from device_sim.kept import Kept
 from device_sim.moments import Moments
-from device_sim.outbox import Kept, Outbox
+from device_sim.outbox import Outbox
 from iot_button.loop import Loop
 
 STEP = 0.25
@@ -26,6 +27,7 @@ class Machine:
         self.wall = 1_800_000_000.0
         self.uptime = 1_000.0
         self.boot = "boot 1"
+        self.is_right = True
 
     def monotonic(self) -> float:
         return self.uptime
@@ -42,7 +44,12 @@ class Machine:
 
     def moments(self) -> Moments:
         """Return what a process that starts now would use."""
-        return Moments(wall=lambda: self.wall, uptime=lambda: self.uptime, boot=self.boot)
+        return Moments(
+            wall=lambda: self.wall,
+            uptime=lambda: self.uptime,
+            boot=self.boot,
+            is_right=lambda: self.is_right,
+        )
 
 
 @contextmanager
@@ -86,6 +93,7 @@ class Publisher:
         self.topics: set[str] = set()
         self.events: list[dict[str, Any]] = []
         self.unacknowledged: list[Callable[[], None]] = []
+        self.reconnects: list[str] = []
 
     @property
     def ids(self) -> list[str]:
@@ -97,6 +105,9 @@ class Publisher:
         self.topics.add(topic)
         self.events.append(msgspec.json.decode(payload))
         self.unacknowledged.append(on_acknowledged)
+
+    def reconnect(self, why: str) -> None:
+        self.reconnects.append(why)
 
     def acknowledge(self, number: int | None = None) -> None:
         """Acknowledge the oldest, or all that were published so far."""

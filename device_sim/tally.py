@@ -15,7 +15,8 @@ class Tally:
     """Counts clicks on their way.
 
     Args:
-        remember_done: ids of processed clicks that are kept, to recognise a repeat.
+        remember_done: ids of processed clicks that are kept, to recognise a repeat; and so many of
+            those that were given up.
     """
 
     def __init__(self, *, remember_done: int = 100_000) -> None:
@@ -24,7 +25,8 @@ class Tally:
         self._done: dict[str, None] = {}
         self._remember_done = remember_done
         self._latencies = Latencies()
-        self._given_up = 0
+        self._given_up: dict[str, float] = {}
+        self._forgotten = 0
         self.sent = 0
         self.acknowledged = 0
         self.processed = 0
@@ -45,6 +47,8 @@ class Tally:
     def on_processed(self, event_id: str | None) -> None:
         """Note that a processed click came; one that is not ours is left alone."""
         sent_at = self._sent_at.pop(event_id or "", None)
+        if sent_at is None:  # late is not lost
+            sent_at = self._given_up.pop(event_id or "", None)
         if event_id is None or sent_at is None:
             self.repeated += event_id in self._done
             return
@@ -68,17 +72,19 @@ class Tally:
     @property
     def lost(self) -> int:
         """Clicks that were acknowledged and, so far, never processed."""
-        return len(self._acknowledged) + self._given_up
+        return len(self._acknowledged) + len(self._given_up) + self._forgotten
 
     def give_up_on_old(self, age: float) -> None:
-        """Count acknowledged clicks sent more than `age` seconds ago as lost, and forget them."""
+        """Take acknowledged clicks sent more than `age` seconds ago for lost, until they come."""
         before = time.monotonic() - age
         old = list(itertools.takewhile(lambda item: item[1] < before, self._sent_at.items()))
         for event_id, _sent_at in old:
             if event_id in self._acknowledged:
                 self._acknowledged.remove(event_id)
-                del self._sent_at[event_id]
-                self._given_up += 1
+                self._given_up[event_id] = self._sent_at.pop(event_id)
+        while len(self._given_up) > self._remember_done:
+            del self._given_up[next(iter(self._given_up))]
+            self._forgotten += 1
 
     def summary(self) -> dict[str, Any]:
         """Return all counts, and the latency from sending to the processed click in ms."""

@@ -137,3 +137,16 @@ def test_a_lost_click_is_counted_and_no_longer_waited_for() -> None:
     assert (tally.under_way, tally.lost) == (2, 1)
     tally.give_up_on_old(0.0)
     assert (tally.under_way, tally.lost) == (1, 1)
+    tally.on_processed("lost")  # it was late
+    assert (tally.lost, tally.processed, tally.repeated) == (0, 1, 0)
+
+
+def test_of_many_lost_clicks_the_newest_are_remembered() -> None:
+    tally = Tally(remember_done=2)
+    for event_id in "abc":
+        tally.on_sent(event_id)
+        tally.on_acknowledged(event_id)
+    tally.give_up_on_old(0.0)
+    for event_id in "abc":
+        tally.on_processed(event_id)
+    assert (tally.lost, tally.processed) == (1, 2)

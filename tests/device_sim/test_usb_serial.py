@@ -117,7 +117,7 @@ def test_a_board_sleeps_until_its_next_line(line: Line) -> None:
 
 
 def test_comments_are_for_the_log_alone(line: Line, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="device_sim")
     assert line.hear("#ring \x1b[31mfull\u2028") == []
     assert line.driver.garbage.count == 0
     assert r"the device says: 'ring \x1b[31mfull\u2028'" in caplog.messages

@@ -190,8 +190,11 @@ class Service:
     def _connect(self) -> None:
         client_id = self.settings.functions_client_id
         self._heartbeat = Heartbeat(self.loop, self._stream, self.topics.heartbeat(client_id))
-        for topic_filter in (*self.filters, self._heartbeat.topic):
-            self._stream.subscribe(topic_filter)
+        clicks = self.topics.full(CLICKS)
+        for topic_filter in self.filters:
+            # Accounts of other people's brokers may have rights for clicks alone.
+            self._stream.subscribe(topic_filter, is_needed=overlaps(topic_filter, clicks))
+        self._stream.subscribe(self._heartbeat.topic)
         self._resume()
         self.loop.at_end_of_turn(self._end_of_turn)
         self.loop.watch(self._http.fileno(), READ, self._start_http)

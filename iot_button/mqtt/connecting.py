@@ -52,7 +52,9 @@ class Connecting:
         if self._is_giving:
             return  # one that began has failed at once: the loop below goes on with the next
         self._is_giving = True
-        while self._waiting and self._taken < self._most and not self._is_held:
-            self._taken += 1
-            self._waiting.popleft()()
-        self._is_giving = False
+        try:
+            while self._waiting and self._taken < self._most and not self._is_held:
+                self._taken += 1
+                self._waiting.popleft()()
+        finally:  # an error of one must not end the turns of all others
+            self._is_giving = False

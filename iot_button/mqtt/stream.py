@@ -26,6 +26,7 @@ from iot_button.mqtt.client import RECONNECT_LATEST, RECONNECT_SOONEST, new_clie
 from iot_button.mqtt.connecting import Connecting
 from iot_button.mqtt.outbox import Outbox, Sent
 from iot_button.mqtt.reader import Reader
+from iot_button.mqtt.subscriptions import Subscriptions
 from iot_button.mqtt.wire import Wire
 from iot_button.settings import BrokerAddress
 
@@ -34,7 +35,6 @@ log = logging.getLogger(__name__)
 Callback = Callable[[], None]
 _CONNACK_TIMEOUT = 5.0
 _CHECK_EVERY = 1.0
-_REFUSED = 0x80  # SUBACK's failure code, 3.9.3
 
 
 def _nothing() -> None:
@@ -83,7 +83,7 @@ class Stream:
         self._connecting = connecting or Connecting()
         self._has_place = False
         self._check_every = max(_CHECK_EVERY, keep_alive / 4)
-        self._filters: list[str] = []
+        self._subscriptions = Subscriptions(address)
         self._outbox = Outbox(self._write)
         self._connection_number = 0
         self._is_connected = False
@@ -103,9 +103,12 @@ class Stream:
         """Begin to connect, or wait for a place to."""
         self._connecting.take(self._begin)
 
-    def subscribe(self, topic_filter: str) -> None:
-        """Subscribe at QoS 1, before `open`; again at each connection."""
-        self._filters.append(topic_filter)
+    def subscribe(self, topic_filter: str, *, is_needed: bool = True) -> None:
+        """Subscribe at QoS 1, before `open`; again at each connection.
+
+        A broker that refuses what is needed is tried again; of anything else it is only logged.
+        """
+        self._subscriptions.add(topic_filter, is_needed=is_needed)
 
     @property
     def outstanding(self) -> int:
@@ -246,7 +249,10 @@ class Stream:
         if self._is_closing:
             self._leave_place()
         else:  # paho connects while it waits, so that is done on another thread
-            threading.Thread(target=self._connect, name="connect", daemon=True).start()
+            try:
+                threading.Thread(target=self._connect, name="connect", daemon=True).start()
+            except RuntimeError as error:  # the system has no more threads for us at this moment
+                self._not_connected(str(error))
 
     def _leave_place(self) -> None:
         if self._has_place:
@@ -256,8 +262,8 @@ class Stream:
     def _connect(self) -> None:
         try:
             self._client.reconnect()
-        except (OSError, ValueError) as error:
-            problem = getattr(error, "strerror", None) or str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+            problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
             self._loop.call_from_thread(functools.partial(self._not_connected, problem))
         else:
             self._loop.call_from_thread(self._opened)
@@ -309,19 +315,25 @@ class Stream:
         self._ready_by = time.monotonic() + _CONNACK_TIMEOUT
         self._is_connected = True
         self._outbox.send_all_again(session_present=flags.session_present)
-        if self._filters:
-            self._client.subscribe([(topic_filter, 1) for topic_filter in self._filters])
-        else:
-            self._became_ready()
+        self._subscriptions.begin()
+        self._subscribe_next()
 
     def _subscribed(
         self, _client: paho.Client, _data: object, _mid: int, codes: list[ReasonCode], _more: object
     ) -> None:
-        if any(code.value >= _REFUSED for code in codes):
-            self.problem = f"it refuses a subscription of ours ({', '.join(self._filters)})"
+        if not self._subscriptions.is_asking:
+            return  # nothing was asked
+        if refused := self._subscriptions.refused([code.value for code in codes]):
+            self.problem = f"it refuses a subscription of ours ({', '.join(refused)})"
             log.error("%s: %s", self.address, self.problem)
             return
-        self._became_ready()
+        self._subscribe_next()
+
+    def _subscribe_next(self) -> None:
+        if filters := self._subscriptions.next():
+            self._client.subscribe([(topic_filter, 1) for topic_filter in filters])
+        else:
+            self._became_ready()
 
     def _became_ready(self) -> None:
         self._failures = 0
@@ -389,6 +401,7 @@ class Stream:
         try:
             data = wire.read()
         except OSError as error:
+            self._subscriptions.hung_up()
             self._lose(error.strerror or str(error))
             return
         if self._interest & WRITE:
@@ -396,6 +409,7 @@ class Stream:
         if data is None:
             return  # ready to write
         if not data:
+            self._subscriptions.hung_up()
             self._lose("it closed the connection")
             return
         assert self._reader is not None  # noqa: S101 - made with the wire

@@ -88,6 +88,19 @@ class Peer:
             header, body = self._packets.get(timeout=DEADLINE)
         self.send(bytes([0x90, 3, body[0], body[1], 1]))
 
+    def subscribe(self, *codes: int) -> list[str]:
+        """Answer the next packet, a SUBSCRIBE, with these codes, if any; return its filters."""
+        header, body = self._packets.get(timeout=DEADLINE)
+        assert header & 0xF0 == SUBSCRIBE, hex(header)
+        if codes:
+            self.send(bytes([0x90, 2 + len(codes)]) + body[:2] + bytes(codes))
+        filters, start = [], 2
+        while start < len(body):
+            end = start + 2 + int.from_bytes(body[start : start + 2])
+            filters.append(body[start + 2 : end].decode())
+            start = end + 1  # behind it stands its QoS
+        return filters
+
     def cut(self) -> None:
         """End the connection."""
         try:

@@ -52,6 +52,35 @@ def test_ten_thousand_that_fail_at_once_do_not_pile_up() -> None:
     assert len(failed) == 10_000
 
 
+def test_one_that_cannot_begin_does_not_end_the_turns_of_the_others() -> None:
+    connecting, began = Connecting(2), list[int]()
+
+    def fail() -> None:
+        raise RuntimeError("cannot begin")
+
+    with pytest.raises(RuntimeError, match="cannot begin"):
+        connecting.take(fail)
+    connecting.leave()
+    connecting.take(lambda: began.append(1))
+    assert began == [1]
+
+
+def test_without_a_thread_to_connect_on_a_stream_gives_its_place_back_and_tries_again(
+    broker: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, refused = threading.Thread.start, list[str]()
+
+    def scarce(thread: threading.Thread) -> None:
+        if thread.name == "connect" and len(refused) < 3:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    Streams(broker.port("mqtt"), 2, at_a_time=1).close()
+    assert len(refused) == 3
+
+
 class Streams:
     """Streams of one loop on a thread of its own."""
 

@@ -1,5 +1,6 @@
 """How a button is, retained on its status topic: for dashboards, Home Assistant, and its owner."""
 
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,13 @@ from iot_button.loop import Loop, Timer
 REFRESH_EVERY = 300.0
 """Seconds after which it is said again, for `lastSeen`."""
 _GATHER = 1.0
+SETTLING = 30.0
+"""Seconds after a connection in which the broker may still publish the will of the one before.
+
+It does when it finds that one dead: after 1.5 times the keep-alive (3.1.2.10). amqtt does not end
+it when we connect anew (seen with 0.12.1), as 3.1.4 wants.
+"""
+_SETTLE_EVERY = 10.0
 _VERSION = version("iot-button")
 _WIRELESS = Path("/proc/net/wireless")  # iwconfig(8); there is none without a wireless network
 
@@ -24,7 +32,8 @@ OFFLINE = msgspec.json.encode({"state": Presence.OFFLINE})
 class Status:
     """Publishes the status when something has changed, and regularly.
 
-    Presence is told at once, the rest is gathered for a second.
+    Presence is told at once, the rest is gathered for a second. After a connection it is said
+    more often for `SETTLING` seconds: the will of the one before may have come behind it.
 
     Args:
         facts: returns what is to be said beside state and time.
@@ -40,6 +49,7 @@ class Status:
         self._presence = Presence.ONLINE
         self._timer: Timer | None = None
         self._is_connected = False
+        self._settled_at = 0.0
         self._is_gathering = False
 
     def present(self, presence: Presence) -> None:
@@ -57,6 +67,7 @@ class Status:
     def connected(self) -> None:
         """Say how things are: the broker may have published our will meanwhile."""
         self._is_connected = True
+        self._settled_at = time.monotonic() + SETTLING
         self._send()
 
     def lost(self) -> None:
@@ -73,7 +84,8 @@ class Status:
 
     def _send(self) -> None:
         self._is_gathering = False
-        self._send_in(REFRESH_EVERY)
+        is_settled = time.monotonic() >= self._settled_at
+        self._send_in(REFRESH_EVERY if is_settled else _SETTLE_EVERY)
         if self._is_connected:
             self._publish(self._payload())
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from device_sim.drivers.base import Presence
-from device_sim.status import OFFLINE, REFRESH_EVERY, Status, facts, signal_strength
+from device_sim.status import OFFLINE, REFRESH_EVERY, SETTLING, Status, facts, signal_strength
 from iot_button.events import parse_instant
 from iot_button.loop import Loop
 from tests.device_sim.workbench import Machine, pass_time, time_of
@@ -86,8 +86,24 @@ def test_changes_that_never_end_are_said_all_the_same(board: Board) -> None:
 
 def test_it_is_said_again_when_nothing_changes(board: Board) -> None:
     board.status.connected()
+    board.pass_time(SETTLING + 1.0)
+    before = len(board.said)
     board.pass_time(3 * REFRESH_EVERY + 1.0)
-    assert len(board.said) == 4
+    assert len(board.said) - before == 3
+
+
+@pytest.mark.parametrize("moment", [1.0, 22.5, SETTLING])
+def test_a_will_that_comes_behind_the_new_connection_does_not_stay(
+    board: Board, moment: float
+) -> None:
+    board.status.connected()
+    board.pass_time(moment - 0.5)
+    board.status.changed()  # said for another reason, and before the will
+    board.pass_time(0.25)
+    before = len(board.said)
+    board.pass_time(11.0)
+    assert len(board.said) > before
+    assert len(board.said) <= 7
 
 
 def test_hardware_that_sleeps_or_is_gone_is_said_at_once_and_once(board: Board) -> None:

@@ -56,7 +56,12 @@ class Machine:
 def time_of(machine: Machine) -> Iterator[None]:
     """Let all timers go by a machine's uptime."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("iot_button.loop", "device_sim.delivery", "device_sim.recognizer"):
+        for module in (
+            "iot_button.loop",
+            "device_sim.delivery",
+            "device_sim.recognizer",
+            "device_sim.status",
+        ):
             patch.setattr(f"{module}.time", machine)
         yield
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from device_sim.commands.device.options import RECORD
 from iot_button.configuration import DEFAULT_FILE, load
 from iot_button.errors import IotButtonError
 from iot_button.settings import ENVIRONMENT_PREFIX, Settings
@@ -59,11 +60,11 @@ def read_order(words: Sequence[str], *, parent: click.Context) -> Order:
     """
     driver, words = _driver(words)
     command: click.Command = importlib.import_module(f"device_sim.commands.device.{driver}").command
-    name = f"device {driver}"
+    above = parent.parent or parent  # so that a usage error names `device DRIVER`, and its --help
     # Parsed, so that whatever that command checks is checked; not invoked.
-    context = command.make_context(name, list(words), parent=parent)
+    context = command.make_context(driver, list(words), parent=above)
     values = context.params
-    _check_runs(driver, values)
+    _check_runs(driver, values, is_recorded=context.meta.get(RECORD) is not None)
     _check_account(values.get("broker__use"))
     _check_environment()
     config = _config(values["config"])
@@ -91,10 +92,12 @@ def _driver(words: Sequence[str]) -> tuple[str, Sequence[str]]:
     return words[0], words[1:]
 
 
-def _check_runs(driver: str, values: Mapping[str, Any]) -> None:
+def _check_runs(driver: str, values: Mapping[str, Any], *, is_recorded: bool) -> None:
     """Refuse what would end at once: what the command itself finds only when it is run."""
     if any(values.get(name) for name in _ENDING):
         raise click.UsageError(f"{', '.join(_ENDING.values())} are not for a service: leave it out")
+    if is_recorded:  # for ever, and to where the unit may not write
+        raise click.UsageError("--record is not for a service: record with `device DRIVER` first")
     if driver == "evdev" and values["wanted"] is None:
         raise click.UsageError("name the device with --input; `device evdev --list` shows them")
 

@@ -82,6 +82,12 @@ def test_what_was_given_up_waits_once_more_when_asked(start: Start, state: Path)
     assert [(line["state"], line["eventId"]) for line in lines] == [("waiting", id_) for id_ in ids]
 
 
+def test_one_click_is_told_of_as_one(start: Start, state: Path) -> None:
+    fill(state, waiting=0, given_up=1)
+    assert device(start, state, "outbox", "--retry").said == ["1 click waits once more"]
+    assert device(start, state, "outbox", "--drop").said == ["0 clicks removed"]
+
+
 def test_what_was_given_up_is_removed_when_asked_and_nothing_else(
     start: Start, state: Path
 ) -> None:
@@ -204,7 +210,7 @@ def test_what_waits_from_before_is_published_at_the_start_and_said_at_the_end(
         assert came == ids
         button.send(signal.SIGTERM)
         assert button.end() == 0
-    assert button.said[-1] == "3 clicks are on disk; they are sent at the next start"
+    assert button.said[-1] == "3 clicks are on disk; what waits is sent at the next start"
 
 
 def test_forgetting_takes_status_and_announcement_off_the_broker(

@@ -198,6 +198,7 @@ def test_a_folder_that_cannot_be_written_is_named(shell: Shell) -> None:
         (["gpio", "--serial", "DOOR"], "Missing option '--pin'"),
         (["--pin", "17", "--serial", "a/b"], "device.serial_number = 'a/b' is no serial number"),
         (["--pin", "17", "--until-stdin-closes"], "are not for a service"),
+        (["--pin", "17", "--record", "edges.txt"], "--record is not for a service"),
         (["evdev", "--input", "AB", "--show"], "are not for a service"),
         (["evdev"], "name the device with --input"),
         (["keyboard"], "'keyboard' is no driver that systemd can start"),
@@ -212,6 +213,12 @@ def test_wrong_options_are_refused_and_nothing_is_written(
 ) -> None:
     assert reason in shell.run("install", *arguments, status=2).said
     assert not shell.units.exists()
+
+
+def test_the_usage_of_wrong_options_is_that_of_a_command_there_is(shell: Shell) -> None:
+    said = shell.run("install", "gpio", status=2).said
+    assert "Usage: iot-button device gpio [OPTIONS]" in said
+    assert "Try 'iot-button device gpio --help'" in said
 
 
 def test_a_password_never_reaches_the_unit(shell: Shell, tmp_path: Path) -> None:

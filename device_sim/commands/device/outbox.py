@@ -35,7 +35,7 @@ def command(settings: Settings, retry: bool, drop: bool) -> None:
             if retry or drop:
                 number = outbox.take_back() if retry else outbox.drop_given_up()
                 outbox.commit()  # before anyone is told
-                say(f"{number} clicks {'wait once more' if retry else 'removed'}")
+                say(_done(number, retry=retry))
             else:
                 _show(outbox)
     except InUseError as error:
@@ -50,6 +50,13 @@ def _show(outbox: Outbox) -> None:
         for kept in outbox.entries(given_up=is_given_up):
             emit({"state": "givenUp" if is_given_up else "waiting", **outbox.event(kept)})
     say(f"{len(outbox)} wait, {outbox.given_up} were given up: {outbox.path}")
+
+
+def _done(number: int, *, retry: bool) -> str:
+    clicks = "1 click" if number == 1 else f"{number} clicks"
+    if not retry:
+        return f"{clicks} removed"
+    return f"{clicks} {'waits' if number == 1 else 'wait'} once more"
 
 
 def _path(settings: Settings) -> Path:

@@ -59,12 +59,16 @@ def _run(settings: Settings, driver: Driver, *, until_stdin_closes: bool) -> Non
                 mend="give this one another serial number: --serial SERIAL",
             ) from error
     if waiting and lifetime.is_over:
-        say(f"{waiting} clicks are on disk; they are sent at the next start")
+        say(f"{_clicks(waiting)} on disk; what waits is sent at the next start")
     elif waiting:
         raise IotButtonError(
-            f"{waiting} clicks are on disk and not processed yet",
-            mend="is the system up? iot-button doctor; they are sent at the next start",
+            f"{_clicks(waiting)} on disk and not processed yet",
+            mend="is the system up? iot-button doctor; what waits is sent at the next start",
         )
+
+
+def _clicks(number: int) -> str:
+    return "1 click is" if number == 1 else f"{number} clicks are"
 
 
 def _run_until_stopped(

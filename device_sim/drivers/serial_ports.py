@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from device_sim.drivers.missing import library
+from device_sim.drivers.serial_opening import PortError, Trouble
 
 _USB_ID = re.compile(r"(?:0x)?([0-9A-Fa-f]{4}):(?:0x)?([0-9A-Fa-f]{4})")
 
@@ -71,10 +72,14 @@ def usb_ports() -> list[UsbPort]:
 
     Raises:
         DriverError: pyserial is not installed.
+        PortError: they cannot be listed now: one is just being unplugged.
     """
     library("serial", package="pyserial", extra="serial")
     listing = library("serial.tools.list_ports", package="pyserial", extra="serial")
-    found = (p for p in listing.comports() if p.vid is not None and p.pid is not None)
+    try:
+        found = [p for p in listing.comports() if p.vid is not None and p.pid is not None]
+    except (OSError, TypeError, ValueError) as error:  # pyserial reads facts that are gone by then
+        raise PortError(Trouble.ABSENT, f"the ports cannot be listed: {error}") from error
     return sorted(
         (UsbPort(port.device, UsbId(port.vid, port.pid)) for port in found),
         key=lambda port: port.path,

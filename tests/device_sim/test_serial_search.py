@@ -74,6 +74,27 @@ def test_a_lone_board_of_a_known_kind_is_it_without_a_hello(bus: Bus) -> None:
     assert bus.recorder.of("present") == FOUND
 
 
+@pytest.mark.parametrize("error", [TypeError("int() argument: None"), OSError(5, "I/O error")])
+def test_a_board_that_goes_while_the_ports_are_listed_does_not_end_the_search(
+    bus: Bus, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = bus.plug_in(PICO)
+    looks = []
+
+    def comports() -> list[SimpleNamespace]:
+        looks.append(board)
+        if len(looks) < 4:
+            raise error
+        return [SimpleNamespace(device=board.path, vid=PICO.vendor, pid=PICO.product)]
+
+    monkeypatch.setattr("serial.tools.list_ports.comports", comports)
+    driver = UsbSerialDriver(Where())
+    driver.open(bus.recorder.loop, bus.recorder)
+    bus.recorder.run_until(lambda: "LIGHT off" in board.heard, what="it was found in the end")
+    assert bus.recorder.of("present") == [Presence.OFFLINE, Presence.ONLINE]
+    driver.close()
+
+
 def test_of_several_boards_the_one_that_says_hello_is_it(bus: Bus) -> None:
     printer, button = bus.plug_in(UNO), bus.plug_in(PICO)
     bus.look()

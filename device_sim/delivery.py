@@ -120,7 +120,7 @@ class Delivery:
         return bool(self._waiting or self._under_way)
 
     def resume(self) -> None:
-        """Take over what is in the outbox again: a commit failed, and nothing is uncommitted."""
+        """Take over what is in the outbox and not with us: a commit or a read has failed."""
         due = time.monotonic() + _AFTER_UNDONE * self._jitter()
         known = self._published.keys() | self._under_way.keys() | set(self._waiting)
         for id in self._outbox.ids():  # noqa: A001
@@ -129,6 +129,7 @@ class Delivery:
 
     def add(self, id: int) -> None:  # noqa: A002
         """Deliver a click that is on the disk."""
+        self._published.pop(id, None)  # where `resume` saw it before it was told of
         heapq.heappush(self._waiting, id)
         self._send_waiting()
 
@@ -148,9 +149,9 @@ class Delivery:
             return
         id = self._outbox.find(receipt.event_id)  # noqa: A001
         kept = None if id is None else self._outbox.get(id)
+        if receipt.outcome is Outcome.PROCESSED:  # also where its button has sent it anew since
+            self._outbox.done_after_all(receipt.event_id)
         if id is None or kept is None:
-            if receipt.outcome is Outcome.PROCESSED:
-                self._outbox.done_after_all(receipt.event_id)
             return
         self._published.pop(id, None)
         self._outbox.remove(kept)
@@ -189,8 +190,6 @@ class Delivery:
             self._look_again_in(delay)
         self._send_waiting()
 
-    # Again.
-
     def _look_again_in(self, delay: float) -> None:
         moment = time.monotonic() + min(delay, _CHECK_AGE_EVERY)
         if self._timer is not None and self._timer.callback is not None:
@@ -202,7 +201,9 @@ class Delivery:
     def _look_again(self) -> None:
         self._timer = None
         self._look_again_in(_CHECK_AGE_EVERY)  # also where what follows fails
+        self.resume()
         self._give_up_on_old()
+        self._send_waiting()  # what a read that failed left behind
         now = time.monotonic()
         if (
             self._publisher.is_ready

@@ -588,6 +588,56 @@ def test_a_disk_that_cannot_be_read_for_a_while_does_not_end_the_repeats(
     assert bench.publisher.ids == [event_id] * 2
 
 
+@pytest.mark.parametrize("when", ["sent", "acknowledged"])
+def test_a_click_that_cannot_be_read_at_its_turn_is_published_later(
+    bench: Workbench, when: str
+) -> None:
+    def fail(id: int) -> Kept | None:  # noqa: A002
+        raise StorageError(bench.path, f"no entry {id} to be had", mend="try again")
+
+    clicks = bench.press(3 if when == "sent" else 1)
+    if when == "acknowledged":
+        bench.connect()
+    step = bench.connect if when == "sent" else bench.publisher.acknowledge
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench.outbox, "get", fail)
+        with pytest.raises(StorageError):  # the loop logs it
+            step()
+    bench.publisher.events.clear()
+    bench.pass_time(120.0)
+    assert set(bench.publisher.ids) == set(clicks)
+    bench.answer(*clicks)
+    assert set(bench.of(Progress.PROCESSED)) == set(clicks)
+    assert len(bench.outbox) == 0
+
+
+def test_a_click_of_the_turn_in_which_others_are_looked_after_is_not_ahead_of_its_turn(
+    bench: Workbench,
+) -> None:
+    first = bench.press(WINDOW + 5)
+    bench.machine.pass_time(40.0)  # what is looked after at times is due, in the turn of a press
+    first += bench.press()
+    bench.connect()
+    bench.pass_time(100.0)
+    assert bench.publisher.ids == first[:WINDOW]  # the rest waits for the first PUBACK
+    bench.publisher.acknowledge()
+    assert bench.publisher.ids[:-1] == first[: len(bench.publisher.ids) - 1]
+
+
+def test_a_click_that_was_given_up_and_comes_again_from_its_button_is_done_in_both_places(
+    bench: Workbench,
+) -> None:
+    bench.connect()
+    (event_id,) = bench.press()
+    kept = next(iter(bench.outbox.entries()))
+    bench.outbox.give_up(kept)
+    bench.put(eventId=event_id)
+    bench.turn()
+    assert (len(bench.outbox), bench.outbox.given_up) == (1, 1)
+    bench.answer(event_id)
+    assert (len(bench.outbox), bench.outbox.given_up) == (0, 0)
+
+
 def test_an_error_in_what_is_told_of_one_click_does_not_hold_up_the_next(
     bench: Workbench, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -59,6 +59,7 @@ class Device:
         self._topics = topics
         self._driver = driver
         self._on_taken = on_taken
+        self._is_done_at_broker = ours.done_at == "broker"
         moments = Moments()
         path = outbox_path(settings, serial_number)
         self.outbox = Outbox(path, size=ours.outbox_size, moments=moments)
@@ -77,7 +78,7 @@ class Device:
             self._stream,
             self.outbox,
             topic=topics.click(serial_number),
-            done_at_broker=ours.done_at == "broker",
+            done_at_broker=self._is_done_at_broker,
             give_up_after=ours.outbox_age,
             on_progress=self._on_progress,
         )
@@ -114,7 +115,8 @@ class Device:
                 ending.callback(close)
             for stop in (self._indicator.close, self._intake.close, self._delivery.stop):
                 ending.callback(stop)
-            self._stream.subscribe(self._topics.receipt(self.serial_number))
+            if not self._is_done_at_broker:  # whose accounts may not allow it, or know no receipts
+                self._stream.subscribe(self._topics.receipt(self.serial_number))
             self.loop.at_end_of_turn(self._end_of_turn)
             self._driver.open(self.loop, self._intake)
             self._ending = ending.pop_all()
@@ -181,8 +183,8 @@ class Device:
     def _on_change(self, is_ready: bool) -> None:
         if is_ready:
             log.info("connected to %s", self._stream.address)
-            self._status.connected()
             self._home.connected()
+            self._status.connected()  # which announces it too
             self._delivery.connected()
         else:
             self._status.lost()

@@ -22,7 +22,7 @@ from iot_button.settings import Settings
 from iot_button.topics import Topics
 
 QOS = 1
-"""Of everything here: what is published, and what Home Assistant is told to subscribe with."""
+"""What Home Assistant is told to subscribe with."""
 FRESH_FOR = 60.0
 """Seconds after a click in which its action is still sent: yesterday's must not switch anything."""
 

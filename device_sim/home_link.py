@@ -33,9 +33,8 @@ class HomeLink:
             self._announcement()  # a prefix that is no topic name is an error of the start
 
     def connected(self) -> None:
-        """Announce the button: brokers forget."""
+        """Announce the button at the next `refresh`, whatever is known of it: brokers forget."""
         self._announced = None
-        self.refresh()
 
     def refresh(self) -> None:
         """Announce the button where something is known of it that was not: battery, firmware."""
@@ -45,17 +44,24 @@ class HomeLink:
         if announcement != self._announced:
             self._announced = announcement
             for payload in announcement.payloads:
-                self._publish(announcement.topic, payload, retain=True)
+                self._stream.publish(
+                    announcement.topic, payload, retain=True, on_acknowledged=lambda: None
+                )
 
     def done(self, kept: Kept) -> None:
-        """Tell of a click that is done and off the disk, unless it is an old one."""
+        """Tell of a click that is done and off the disk, unless it is an old one: once at most.
+
+        At QoS 0: what waits for its PUBACK is sent again at the next connection, perhaps tomorrow,
+        and would switch the light once more.
+        """
         if not self.is_on or self._outbox.age(kept) > FRESH_FOR:
             return
         click = decode_click(self._outbox.payload(kept), serial_number=self._serial_number)
         # A button's own JSON may count presses too; no trigger for more than two was announced.
         presses = kept.event.get("presses", 2) if self._settings.device.extended else 2
         payload = action_payload(click, presses if isinstance(presses, int) else 2)
-        self._publish(self._settings.topic_names.action(self._serial_number), payload)
+        topic = self._settings.topic_names.action(self._serial_number)
+        self._stream.publish(topic, payload, qos=0, on_acknowledged=lambda: None)
 
     def _announcement(self) -> Announcement:
         self._has_battery = self._has_battery or self._driver.battery() is not None
@@ -66,6 +72,3 @@ class HomeLink:
             firmware=self._driver.firmware(),
             has_battery=self._has_battery,
         )
-
-    def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        self._stream.publish(topic, payload, retain=retain, on_acknowledged=lambda: None)

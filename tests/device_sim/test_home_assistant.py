@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -14,6 +15,9 @@ from hypothesis import strategies as st
 
 from device_sim.drivers.base import Presence
 from device_sim.home_assistant import Announcement, action_payload, discovery, removal
+from device_sim.home_link import HomeLink
+from device_sim.moments import Moments
+from device_sim.outbox import Outbox
 from device_sim.status import OFFLINE, Status, facts
 from iot_button.errors import SettingError
 from iot_button.events import Click, ClickType
@@ -339,3 +343,51 @@ def test_the_pages_event_trigger_names_an_event_type_of_ours() -> None:
     (condition,) = automations_of_the_page()[1]["conditions"]
     assert condition["attribute"] == "event_type"
     assert condition["state"] == action(ClickType.LONG, 1)["event_type"]
+
+
+class Line:
+    """A connection that keeps what is published: topic, payload, options."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, bytes, dict[str, Any]]] = []
+
+    def publish(self, topic: str, payload: bytes, **options: Any) -> None:
+        self.said.append((topic, payload, options))
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line()
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "outbox.db", size=10, moments=Moments()) as outbox:
+        yield outbox
+
+
+def link(line: Line, outbox: Outbox) -> HomeLink:
+    driver: Any = SimpleNamespace(name="gpio", battery=lambda: None, firmware=lambda: None)
+    stream: Any = line
+    return HomeLink(of(home_assistant=True), driver, stream, outbox, serial_number=SERIAL)
+
+
+def test_an_action_is_not_kept_for_the_next_connection(line: Line, outbox: Outbox) -> None:
+    event = {"serialNumber": SERIAL, "clickType": "LONG"}
+    kept = outbox.get(outbox.put(event, Moments().ago(0.0)))
+    assert kept is not None
+    link(line, outbox).done(kept)
+    ((topic, _payload, options),) = line.said
+    assert topic == f"iotbutton/{SERIAL}/action"
+    assert options["qos"] == 0  # at QoS 1 a lamp would be switched by yesterday's click, or twice
+    assert not options.get("retain")
+
+
+def test_it_is_announced_once_at_each_connection(line: Line, outbox: Outbox) -> None:
+    home = link(line, outbox)
+    steps = len(announced(of(home_assistant=True)).payloads)
+    for connections in (1, 2):
+        home.connected()
+        home.refresh()
+        home.refresh()
+        assert len(line.said) == connections * steps

@@ -11,6 +11,7 @@ import pytest
 from bench.device_faults import Board
 from iot_button.messages import Message
 from tests.conftest import Start
+from tests.ground.fake_broker import CONNACK, CONNECT, PUBLISH, FakeBroker
 from tests.support import DEADLINE, Listener, Program, eventually, free_port
 
 RunDevice = Callable[..., Program]
@@ -161,6 +162,18 @@ def test_without_a_runtime_a_click_can_be_done_when_the_broker_has_it(
     status(broker.port("mqtt"), lambda it: it["waiting"] == 0, "nothing waits")
 
 
+def test_where_the_broker_is_the_end_no_receipts_are_asked_for(
+    run_device: RunDevice,
+) -> None:
+    with FakeBroker() as strict:  # whose accounts may publish and nothing else
+        run_device(strict.address.port, "--done-at", "broker")
+        with strict.accept() as peer:
+            peer.expect(CONNECT)
+            peer.send(bytes([CONNACK, 2, 0, 0]))
+            header, rest = peer._packets.get(timeout=DEADLINE)  # noqa: SLF001 - SUBSCRIBE too
+            assert (header & 0xF0, b"DOOR/status" in rest) == (PUBLISH, True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_device_that_goes_is_offline_for_all_to_see(
     broker: Program, run_device: RunDevice, number: signal.Signals
@@ -199,12 +212,15 @@ def test_home_assistant_hears_of_a_click_once_and_not_retained(
     broker: Program, board: Board, run_device: RunDevice
 ) -> None:
     port = broker.port("mqtt")
-    with Listener(port, "iotbutton/DOOR/action") as actions:
+    announcement, action = "homeassistant/device/+/config", "iotbutton/DOOR/action"
+    with Listener(port, announcement) as configs, Listener(port, action) as actions:
         run_device(port, "--home-assistant", "--name", "Front door")
         assert board.press(timeout=DEADLINE)
         assert body(actions.next())["action"] == "single"
         status(port, lambda it: it["waiting"] == 0, "it is done")
         assert actions.is_empty
+        assert configs.next().payload != configs.next().payload  # two steps, neither of them twice
+        assert configs.is_empty
     with Listener(port, "homeassistant/device/+/config", "iotbutton/DOOR/action") as retained:
         announced = retained.next()
         assert announced.topic == "homeassistant/device/iotbutton_DOOR/config"

@@ -50,16 +50,8 @@ class Uevents:
     def _read(self) -> None:
         if self._socket is None:
             return
-        with contextlib.suppress(BlockingIOError):
+        # Nothing more is there; or ENOBUFS, more was said than we heard: that is a change too.
+        with contextlib.suppress(OSError):
             while True:
-                self._drain(self._socket)
+                self._socket.recv(4096)
         self._on_change()
-
-    @staticmethod
-    def _drain(listening: socket.socket) -> None:
-        try:
-            listening.recv(4096)
-        except BlockingIOError:
-            raise
-        except OSError:  # ENOBUFS: more was said than we heard; that is a change too
-            pass

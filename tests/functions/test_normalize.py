@@ -187,6 +187,18 @@ def test_repeats_are_known_after_a_restart(tmp_path: Path, monkeypatch: pytest.M
     assert call(INPUT, message, "one")
 
 
+def test_long_names_of_strangers_do_not_fill_the_memory_of_repeats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FUNCTION_STATE_FOLDER", str(tmp_path))
+    monkeypatch.setattr(handler, "_repeats", Repeats())
+    topic = f"shellies/{'x' * 60_000}/input_event/0"
+    assert call(topic, {"event": "S", "event_cnt": 4}, "one")
+    assert (tmp_path / "repeats.json").stat().st_size < 1_000
+    monkeypatch.setattr(handler, "_repeats", Repeats())
+    assert call(topic, {"event": "S", "event_cnt": 4}, "two") is None
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\xff", b"[]", b'{"heard": 7}', b'{"heard": [["a", 1]]}']
 )

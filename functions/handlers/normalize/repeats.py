@@ -1,6 +1,7 @@
 """Which messages are only repeated: some buttons say their last press again and again."""
 
 import contextlib
+import hashlib
 import json
 import os
 import time
@@ -36,12 +37,13 @@ class Repeats:
         if press.mark is None:
             return False
         now = self._clock()
-        mark, first_by, at = self._heard.get(press.name, (None, "", 0.0))
+        name = _short(press.name)
+        mark, first_by, at = self._heard.get(name, (None, "", 0.0))
         is_near = press.repeats_within is None or abs(now - at) < press.repeats_within
         if mark == press.mark and is_near:
             return bool(first_by != request_id)
-        self._heard.pop(press.name, None)
-        self._heard[press.name] = [press.mark, request_id, now]
+        self._heard.pop(name, None)
+        self._heard[name] = [press.mark, request_id, now]
         if len(self._heard) > self.MOST:
             del self._heard[next(iter(self._heard))]
         self._keep()
@@ -55,3 +57,10 @@ class Repeats:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             beside.write_text(json.dumps({"heard": list(self._heard.items())}))
             beside.replace(self._file)
+
+
+def _short(name: str) -> str:
+    """Return what stands for a name: a stranger's can have 64 KB, and a thousand are kept."""
+    if len(name) <= 64:
+        return name
+    return hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=32).hexdigest()

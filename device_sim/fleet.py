@@ -95,7 +95,7 @@ class Fleet:
             self._loop,
             presses,
             press=self._clicking.press,
-            may_press=lambda: self.tally.under_way < MOST_UNDER_WAY,
+            may_press=lambda: self.tally.under_way + self.damaged.under_way < MOST_UNDER_WAY,
             on_end=lambda: self._end(self._settle),
         )
 

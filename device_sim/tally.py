@@ -117,6 +117,11 @@ class DamagedTally:
         self.acknowledged = 0
         self.dead_lettered = 0
 
+    @property
+    def under_way(self) -> int:
+        """How many were sent and not yet acknowledged."""
+        return self.sent - self.acknowledged
+
     def on_sent(self, payload: bytes) -> None:
         """Note that one goes out now."""
         self.sent += 1

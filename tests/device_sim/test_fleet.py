@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from device_sim import fleet as fleets
-from device_sim.faults import Faults
+from device_sim.faults import Faults, parse_fault
 from device_sim.fleet import Fleet
 from device_sim.schedule import Mix, Press, presses
 from iot_button.errors import IotButtonError
@@ -273,3 +273,27 @@ def test_a_limit_of_open_files_that_is_too_low_is_told_with_what_mends_it(
         "iot-button: 200 files have to be open at once, and the limit is 90",
         "  raise it before the start: ulimit -n 200 (in a systemd unit: LimitNOFILE=200)",
     ]
+
+
+def test_damaged_clicks_too_wait_for_a_broker_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleets, "MOST_UNDER_WAY", 20)
+    child = MosquittoChild(tmp_path)
+    child.start()
+    sent = list[int]()
+
+    def stop_when_it_waits(fleet: Fleet) -> None:
+        sent.append(fleet.damaged.sent)
+        if sent[-1] > 200 or (sent[-1] and sent[-2:] == sent[-1:] * 2):
+            fleet.ask_to_stop()
+
+    fleet = Fleet(
+        Settings(state_dir=str(tmp_path), broker=BrokerSettings(use=str(child.address))),
+        devices=2,
+        presses=presses(devices=2, rate=1000, seed=1),
+        faults=Faults([parse_fault("corrupt=1")], seed=1),
+        on_progress=stop_when_it_waits,
+    )
+    fleet.run(duration=None, settle=0, on_ready=child.kill)
+    assert 0 < fleet.damaged.sent <= 20

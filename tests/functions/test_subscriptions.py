@@ -9,6 +9,7 @@ from functions.runtime.rules import topic_matches
 from functions.runtime.rules.filters import covers, widest
 from tests.conftest import Start
 from tests.functions.conftest import broker_option
+from tests.ground.fake_broker import CONNACK, CONNECT, FakeBroker
 from tests.support import Listener, Program, eventually
 
 SERVICE = """
@@ -97,3 +98,21 @@ def test_a_function_that_would_start_itself_for_ever_is_refused(
     assert program.end() == 2
     assert "serverless.yml:" in program.said[0]
     assert "wide publishes to iotbutton/a/b, which starts it again" in program.said[0]
+
+
+def test_an_account_that_may_not_hear_foreign_buttons_runs_clicks_all_the_same(
+    start: Start,
+) -> None:
+    with FakeBroker() as broker:
+        functions = start("functions", "--broker", str(broker.address))
+        with broker.accept() as peer:
+            peer.expect(CONNECT)
+            peer.send(bytes([CONNACK, 2, 0, 0]))
+            needed = peer.subscribe(1, 1)
+            assert needed[0] == "iotbutton/+"
+            assert len(needed) == 2
+            refused = peer.subscribe(*[0x80] * 8)
+            refused += peer.subscribe(*[0x80] * 5)
+            assert "zigbee2mqtt/+" in refused
+            functions.wait_for("^ready")
+        assert any("refuses us zigbee2mqtt/+" in line for line in functions.said)

@@ -1,8 +1,10 @@
 """The same broker settings, carried out by a mosquitto child process."""
 
+import contextlib
 import logging
 import os
 import pwd
+import random
 import shutil
 import socket
 import subprocess
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from broker.listening import MAX_PACKET_BYTES, bind, port_of
-from iot_button.errors import IotButtonError, StopTimeoutError
+from iot_button.errors import IotButtonError, PortTakenError, StopTimeoutError
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +80,11 @@ def _loopback_interface() -> str:
     return next((name for name in ("lo", "lo0") if name in names), "lo")
 
 
+_NEVER_GIVEN = range(15_000, 32_768)
+"""Ports below those of Linux's ip_local_port_range (ip(7)), and macOS's."""
+_TRIES = 50
+
+
 class MosquittoBroker:
     """A mosquitto child process, from `with` to the end of its block.
 
@@ -114,8 +121,8 @@ class MosquittoBroker:
             raise IotButtonError(problem, mend="name another one with --state-dir DIR") from error
         # mosquitto cannot tell which free port it took: we pick, let go, and name it.
         with (
-            bind(self.host, self.port, setting="broker.port") as mqtt,
-            bind(self.host, self.websocket_port, setting="broker.websocket_port") as websocket,
+            _bind(self.host, self.port, setting="broker.port") as mqtt,
+            _bind(self.host, self.websocket_port, setting="broker.websocket_port") as websocket,
         ):
             self.port, self.websocket_port = port_of(mqtt), port_of(websocket)
         file = self._directory / "mosquitto.conf"
@@ -182,6 +189,18 @@ class MosquittoBroker:
                 if time.monotonic() > deadline:
                     raise IotButtonError(f"mosquitto does not answer on port {port}")
                 time.sleep(0.01)
+
+
+def _bind(host: str, port: int, *, setting: str) -> socket.socket:
+    """Bind a socket; for port 0 to one that no outgoing connection is given.
+
+    What the system gives for 0 is of the range that it gives to connections too: with many of them
+    about, one takes the port between our letting it go and mosquitto's taking it (seen).
+    """
+    for _ in range(_TRIES if port == 0 else 0):
+        with contextlib.suppress(PortTakenError):
+            return bind(host, random.choice(_NEVER_GIVEN), setting=setting)  # noqa: S311 - no secret
+    return bind(host, port, setting=setting)
 
 
 def _ended_with_us() -> list[str]:

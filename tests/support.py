@@ -1,7 +1,9 @@
 """What tests share: real child processes, real listeners, and waiting with a deadline."""
 
+import contextlib
 import os
 import queue
+import random
 import re
 import shutil
 import signal
@@ -48,10 +50,12 @@ def eventually(condition: Callable[[], T], *, what: str, deadline: float = DEADL
 
 
 def free_port() -> int:
-    """Return a port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that is free at this moment, and that no outgoing connection is given."""
+    while True:
+        port = random.randrange(15_000, 32_768)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def is_listening(port: int) -> bool:

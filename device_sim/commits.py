@@ -78,7 +78,7 @@ class Commits:
         try:
             self._outbox.commit()
         except StorageError as error:
-            log.error("%d clicks refused, and what was done waits again: %s", len(just_put), error)
+            log.error("clicks refused: %d; what was done waits again: %s", len(just_put), error)
             if just_put:
                 self._on_refused()
             self._on_undone()

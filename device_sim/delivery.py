@@ -6,7 +6,6 @@ say so, until the PUBACK). A receipt that does not come, or was missed while we 
 again when the click does: it is known by its `eventId`, and not processed twice.
 """
 
-import enum
 import heapq
 import itertools
 import logging
@@ -17,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from device_sim.kept import Kept
+from device_sim.kept import Kept, Progress
 from device_sim.outbox import Outbox
 from device_sim.receipts import Outcome, read_receipt
 from iot_button.loop import Loop, Timer
@@ -35,15 +34,6 @@ _GIVEN_UP_AT_ONCE = 100
 _CHECK_AGE_EVERY = 30.0
 _AFTER_UNDONE = 60.0
 """Seconds until what was done, and could not be removed from the disk, is published again."""
-
-
-class Progress(enum.Enum):
-    """How far a click has come."""
-
-    PUBLISHED = "published"
-    PROCESSED = "processed"
-    DEAD_LETTER = "dead letter"
-    GIVEN_UP = "given up"
 
 
 class Publisher(Protocol):
@@ -64,6 +54,7 @@ class _Published(msgspec.Struct):
     """A click that the broker has, and no receipt yet."""
 
     attempts: int
+    since: float
     due: float
 
 
@@ -125,7 +116,7 @@ class Delivery:
         known = self._published.keys() | self._under_way.keys() | set(self._waiting)
         for id in self._outbox.ids():  # noqa: A001
             if id not in known:
-                self._published[id] = _Published(attempts=1, due=due)
+                self._published[id] = _Published(attempts=1, since=due, due=due)
 
     def add(self, id: int) -> None:  # noqa: A002
         """Deliver a click that is on the disk."""
@@ -155,9 +146,15 @@ class Delivery:
             return
         self._published.pop(id, None)
         self._outbox.remove(kept)
+        self._ask_again_soon()
         is_processed = receipt.outcome is Outcome.PROCESSED
         self._on_progress(kept, Progress.PROCESSED if is_processed else Progress.DEAD_LETTER)
         self._look_again_in(0.0)  # another may be published again in its place
+
+    def _ask_again_soon(self) -> None:
+        """Let the oldest not wait longer than those of now: there are receipts again."""
+        for published in itertools.islice(self._published.values(), WINDOW):
+            published.due = min(published.due, published.since + RESEND_SOONEST)
 
     def _send_waiting(self) -> None:
         while self._waiting and len(self._under_way) < WINDOW and self._publisher.is_ready:
@@ -184,7 +181,8 @@ class Delivery:
         elif kept is not None:  # otherwise the receipt was faster
             delay = min(RESEND_LATEST, RESEND_SOONEST * 2.0 ** min(attempts - 1, 10))
             delay *= self._jitter()
-            self._published[id] = _Published(attempts, time.monotonic() + delay)
+            now = time.monotonic()
+            self._published[id] = _Published(attempts, since=now, due=now + delay)
             if attempts == 1:
                 self._on_progress(kept, Progress.PUBLISHED)
             self._look_again_in(delay)

@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from device_sim.commits import Commits
-from device_sim.delivery import Delivery, Progress
+from device_sim.delivery import Delivery
 from device_sim.drivers.base import Driver, Light
 from device_sim.home_link import HomeLink
 from device_sim.indicator import FAILED_FOR, PROCESSED_FOR, TAKEN_FOR, Indicator
 from device_sim.intake import Intake
-from device_sim.kept import Kept
+from device_sim.kept import Kept, Progress
 from device_sim.moments import Moment, Moments
 from device_sim.outbox import Outbox
 from device_sim.status import OFFLINE, Status, facts
@@ -199,7 +199,8 @@ class Device:
                 # Once at most: only when the click is off the disk, and cannot be done again.
                 self._commits.then(lambda: self._home.done(kept))
         else:
-            log.warning("click %s: %s", kept.event_id, progress.value)
+            if progress is Progress.DEAD_LETTER:
+                log.warning("click %s is in the dead letters", kept.event_id)
             self._indicator.flash(Light.FAILED, FAILED_FOR)
         self._status.changed()
 

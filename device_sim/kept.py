@@ -1,5 +1,6 @@
-"""A click as the outbox keeps it."""
+"""A click as the outbox keeps it, and how far it has come."""
 
+import enum
 from typing import Any
 
 import msgspec
@@ -23,6 +24,15 @@ class Kept(msgspec.Struct, frozen=True):
     def event_id(self) -> str:
         """The click's id."""
         return str(self.event["eventId"])
+
+
+class Progress(enum.Enum):
+    """How far a click has come."""
+
+    PUBLISHED = "published"
+    PROCESSED = "processed"
+    DEAD_LETTER = "dead letter"
+    GIVEN_UP = "given up"
 
 
 _decoder = msgspec.json.Decoder(Kept)

@@ -35,6 +35,9 @@ _WORDS = {
 }
 """What msgspec calls the kinds of values, in words."""
 
+_OPTIONS = {"use": "--broker", "serial_number": "--serial", "manifest": "--manifest or --functions"}
+"""Options that have another name than their setting."""
+
 Layer = Mapping[str, Mapping[str, Any]]
 """Values by section and key; the section of a setting that stands alone is the empty string."""
 
@@ -80,7 +83,7 @@ def load(
 
 
 def _option(key: str) -> str:
-    return "--broker" if key == "use" else f"--{key.replace('_', '-')}"
+    return _OPTIONS.get(key) or f"--{key.replace('_', '-')}"
 
 
 def _from_file(config: Path | None) -> Iterator[tuple[str, str, str, Any]]:

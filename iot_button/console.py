@@ -14,13 +14,15 @@ def say(message: str) -> None:
 
 
 def emit(value: dict[str, Any]) -> None:
-    """Write one JSON line to standard output.
+    """Write one JSON line to standard output, if there is one.
 
     ASCII only: text from a device could otherwise carry control characters to the terminal.
 
     Raises:
         ValueError: for a number that JSON cannot hold.
     """
+    if sys.stdout is None:  # `>&-`
+        return
     sys.stdout.write(json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n")
     sys.stdout.flush()
 

@@ -40,14 +40,23 @@ class PortTakenError(IotButtonError, OSError):
         self.setting = setting
 
 
+ACCOUNT_MEND = (
+    "set the account: broker.username, and its password in IOT_BUTTON_BROKER_PASSWORD; "
+    "or ask who runs it for the right to our topics"
+)
+
+
 class BrokerUnreachableError(IotButtonError, ConnectionError):
     """No MQTT connection could be made before the deadline."""
 
     def __init__(self, address: str, reason: str) -> None:
-        super().__init__(
-            f"no MQTT broker answers at {address}: {reason}",
-            mend="start one with `iot-button up`, or name yours with --broker mqtt://HOST:PORT",
-        )
+        if reason.startswith("it refuses"):
+            super().__init__(f"the broker at {address} is of no use: {reason}", mend=ACCOUNT_MEND)
+        else:
+            super().__init__(
+                f"no MQTT broker answers at {address}: {reason}",
+                mend="start one with `iot-button up`, or name yours with --broker mqtt://HOST:PORT",
+            )
         self.address = address
         self.reason = reason
 

@@ -22,7 +22,7 @@ from typing import Any, Self
 import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
-from iot_button.errors import BrokerUnreachableError, IotButtonError
+from iot_button.errors import ACCOUNT_MEND, BrokerUnreachableError, IotButtonError
 from iot_button.messages import Delivery, Message, Session
 from iot_button.mqtt.client import RECONNECT_LATEST, RECONNECT_SOONEST, new_client
 from iot_button.outstanding import Outstanding
@@ -226,7 +226,12 @@ class Connection:
     ) -> None:
         if reason.is_failure:
             self._problem = f"it refuses us: {reason}"
-            log.warning("the broker at %s refuses us (%s); trying again", self.address, reason)
+            log.warning(
+                "the broker at %s refuses us (%s); trying again. %s",
+                self.address,
+                reason,
+                ACCOUNT_MEND,
+            )
             return
         self._connection_number += 1
         self._pending_subacks.clear()

@@ -10,7 +10,6 @@ Exactly once: a message published at QoS 2 is the sender's until PUBREC, and the
 
 import functools
 import logging
-import random
 import socket
 import threading
 import time
@@ -19,10 +18,12 @@ from collections.abc import Callable
 import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
+from iot_button.errors import ACCOUNT_MEND
 from iot_button.loop import READ, WRITE, Loop, Timer
 from iot_button.messages import Delivery, Message, Session, Will
 from iot_button.mqtt import packets
-from iot_button.mqtt.client import RECONNECT_LATEST, RECONNECT_SOONEST, new_client
+from iot_button.mqtt.backoff import Backoff
+from iot_button.mqtt.client import new_client
 from iot_button.mqtt.connecting import Connecting
 from iot_button.mqtt.outbox import Outbox, Sent
 from iot_button.mqtt.reader import Reader
@@ -93,8 +94,8 @@ class Stream:
         self._opening: Wire | None = None
         self._interest = 0
         self._ready_by = 0.0
+        self._backoff = Backoff(client_id)
         self._reader: Reader | None = None
-        self._failures = 0
         self._timer: Timer | None = None
         self._client = self._new_client(client_id, session, will)
         self._client.connect_async(address.host, address.port, keep_alive)
@@ -307,7 +308,12 @@ class Stream:
     ) -> None:
         if reason.is_failure:
             self.problem = f"it refuses us: {reason}"
-            log.warning("the broker at %s refuses us (%s); trying again", self.address, reason)
+            log.warning(
+                "the broker at %s refuses us (%s); trying again. %s",
+                self.address,
+                reason,
+                ACCOUNT_MEND,
+            )
             return  # the broker closes, or the timer does
         if self._timer is not None:
             self._timer.cancel()
@@ -336,8 +342,8 @@ class Stream:
             self._became_ready()
 
     def _became_ready(self) -> None:
-        self._failures = 0
         self.is_ready = True
+        self._backoff.stands()
         self._leave_place()
         self._on_change(True)
 
@@ -377,6 +383,7 @@ class Stream:
         if self._is_closing:
             return
         if was_ready:
+            self.problem = self._backoff.lost(self.problem)
             log.warning("lost the broker at %s (%s); trying again", self.address, self.problem)
             self._on_change(False)
         self._try_again()
@@ -386,11 +393,7 @@ class Stream:
             return
         if self._timer is not None:
             self._timer.cancel()
-        # Not all clients of a broker that comes back should come back in the same moment.
-        jitter = random.uniform(0.75, 1.5)  # noqa: S311 - no secret
-        delay = min(RECONNECT_LATEST, RECONNECT_SOONEST * 2**self._failures) * jitter
-        self._failures = min(self._failures + 1, 10)
-        self._timer = self._loop.call_later(delay, self.open)
+        self._timer = self._loop.call_later(self._backoff.delay(), self.open)
 
     # The short path.
 

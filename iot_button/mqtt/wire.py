@@ -10,6 +10,10 @@ from typing import Any
 
 _CHUNK = 65_536
 _LAST_WORDS_TIMEOUT = 1.0
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # tcp(7), Linux alone
+"""Set anew after each read, for it does not last. A broker with Nagle's algorithm on (mosquitto as
+it comes, and most others) sends no second packet before the first is acknowledged, which the system
+puts off for 40 ms: with one result on its way at a time, that was 22 clicks a second."""
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -75,6 +79,8 @@ class Wire:
             # TLS holds back what it has decrypted; no selector would tell us of it.
             while isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
                 data += self._socket.recv(_CHUNK)
+            if data and _QUICKACK is not None:
+                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         except _NOT_NOW:
             return None
         return data

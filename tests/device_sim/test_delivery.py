@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_sim import delivery as module
-from device_sim.delivery import WINDOW, Progress
-from device_sim.kept import Kept
+from device_sim.delivery import WINDOW
+from device_sim.kept import Kept, Progress
 from device_sim.outbox import Outbox
 from iot_button.files import StorageError
 from tests.device_sim.workbench import TOPIC, Machine, Workbench, receipt, time_of
@@ -429,6 +429,24 @@ def test_more_clicks_than_are_given_up_in_one_turn_are_all_given_up(
     bench.pass_time(1.0)
     assert bench.of(Progress.GIVEN_UP) == clicks
     assert bench.outbox.given_up == 250
+
+
+def test_a_receipt_shows_that_the_runtime_is_back_for_those_that_were_repeated_in_vain(
+    begin: Begin,
+) -> None:
+    bench = begin()
+    bench.connect()
+    old = bench.press(3)
+    bench.publisher.acknowledge()
+    for _ in range(8):  # 5 s, 10 s, ... : the next repeat is minutes away
+        bench.pass_time(100.0)
+        bench.publisher.acknowledge()
+    (new,) = bench.press()
+    bench.publisher.acknowledge()
+    number = len(bench.publisher.ids)
+    bench.delivery.take_receipt(receipt(new))
+    bench.pass_time(1.0)
+    assert bench.publisher.ids[number:] == old
 
 
 def test_a_broker_that_does_not_acknowledge_is_left_for_a_new_connection(begin: Begin) -> None:

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from device_sim.commits import Commits
-from device_sim.delivery import Delivery, Progress
-from device_sim.kept import Kept
+from device_sim.delivery import Delivery
+from device_sim.kept import Kept, Progress
 from device_sim.moments import Moments
 from device_sim.outbox import Outbox
 from iot_button.loop import Loop

@@ -1,7 +1,9 @@
 """`iot-button doctor`: what works here, what is missing, and the command that mends it."""
 
 import enum
+import functools
 import http.client
+import importlib.util
 import os
 import platform
 import secrets
@@ -23,6 +25,8 @@ from iot_button.options import takes_settings
 from iot_button.settings import Settings, as_environment
 
 TIMEOUT = 2.0
+HARDWARE = (("gpiozero", "gpio"), ("serial", "serial"))
+"""The libraries that only some buttons need, and which."""
 LIBRARIES = ("paho-mqtt", "amqtt", "flask", "flask-sock", "msgspec", "click", "websockets")
 
 
@@ -59,6 +63,7 @@ def command(settings: Settings, as_json: bool, press: bool) -> None:
         _websocket,
         _dashboard,
         _mosquitto,
+        *(functools.partial(_hardware, module, driver) for module, driver in HARDWARE),
     ]
     if press:
         checks.append(_press)
@@ -156,6 +161,14 @@ def _mosquitto(_settings: Settings) -> Finding:
         return Finding("mosquitto", State.OK, f"{path}, for --broker mosquitto")
     detail = "not installed; needed for --broker mosquitto only"
     return Finding("mosquitto", State.ABSENT, detail, "sudo apt install mosquitto")
+
+
+def _hardware(module: str, driver: str, _settings: Settings) -> Finding:
+    if importlib.util.find_spec(module) is not None:
+        return Finding(f"device {driver}", State.OK, f"{module} is installed")
+    detail = f"{module} is not installed; needed for this button alone"
+    mend = f"pip install 'iot-button[{driver}]'; in a clone: pip install -e '.[{driver}]'"
+    return Finding(f"device {driver}", State.ABSENT, detail, mend)
 
 
 def _press(settings: Settings) -> Finding:

@@ -64,7 +64,8 @@ def test_doctor_finds_everything_well_while_all_runs(up: Up, start: Start) -> No
     )
     assert doctor.end() == 0, doctor.said
     states = {line[8:].split(":")[0]: line.split()[0] for line in doctor.said if "->" not in line}
-    assert states.pop("mosquitto") in ("ok", "absent")
+    for optional in ("mosquitto", "device gpio", "device serial"):
+        assert states.pop(optional) in ("ok", "absent")
     assert states == dict.fromkeys(
         [
             *("python", "libraries", "state directory", "broker"),
@@ -86,6 +87,22 @@ def test_doctor_names_the_command_for_what_does_not_run(start: Start) -> None:
     for part in ("broker", "mqtt over websocket", "dashboard"):
         assert findings[part]["state"] == "off"
         assert findings[part]["mend"] == "start it: iot-button up"
+
+
+def test_doctor_names_the_extra_of_a_button_whose_library_is_missing(
+    start: Start, tmp_path: Path
+) -> None:
+    # A module that cannot be found, in front of the one that is installed.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as util\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, *more: None if name == 'serial' else find(name, *more)\n"
+    )
+    doctor = start("doctor", "--json", PYTHONPATH=str(tmp_path))
+    doctor.end()
+    (found,) = [f for f in map(json.loads, doctor.printed) if f["subject"] == "device serial"]
+    assert found["state"] == "absent"
+    assert "iot-button[serial]" in found["mend"]
 
 
 def test_doctor_tells_a_stranger_on_the_port_from_a_broker(amqtt: Program, start: Start) -> None:

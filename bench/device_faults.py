@@ -5,8 +5,8 @@
 A microcontroller is played on a pseudo-terminal: it closes and opens its contact and reads what
 becomes of its light. Behind it `iot-button device serial` and `iot-button up`; the device is killed
 50 times, the broker 5 times and the function runtime 5 times, at moments drawn by the seed. Counts
-at the end: every click that was told to be taken must come out of `iotprocessed`, once (a rare repeat
-is to be expected of amqtt, which keeps no handshake of a runtime that was killed).
+at the end: every click that was told to be taken must come out of `iotprocessed`, once. (A rare
+repeat is to be expected of amqtt, which keeps no handshake of a runtime that was killed.)
 
 A broker that forgets its subscribers (amqtt) leaves nobody to watch while it is away. So that all
 is seen, device and runtime are stopped (SIGSTOP) from its death until the watcher is back.

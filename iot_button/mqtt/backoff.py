@@ -34,6 +34,11 @@ class Backoff:
             return f"{problem}; is another client there under our id, {self._client_id}?"
         return problem
 
+    def left(self) -> None:
+        """Note that it was we who left a connection that stood: no try was in vain."""
+        self._failures = 0
+        self._stands_at = 0.0
+
     def delay(self) -> float:
         """Return the seconds until the next try."""
         # Not all clients of a broker that comes back should come back in the same moment.

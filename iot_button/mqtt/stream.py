@@ -203,6 +203,8 @@ class Stream:
     def reconnect(self, why: str) -> None:
         """Drop this connection, which has gone silent, for a new one."""
         if self._wire is not None:
+            if self.is_ready:
+                self._backoff.left()
             self._lose(why)
 
     def freeze(self) -> None:
@@ -227,6 +229,8 @@ class Stream:
         if wire is not None:
             self._client.disconnect()  # DISCONNECT goes into the wire; closing the wire sends it
             wire.close()
+        elif self._opening is not None:  # its thread has not told us yet, and nobody may listen
+            self._opening.abandon()
 
     # Connecting, on a thread of its own and then on the loop's.
 
@@ -274,6 +278,8 @@ class Stream:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # The one private name of paho's that we use, watched by a test.
         client._sock = self._opening = Wire(connection)  # type: ignore[assignment]  # noqa: SLF001
+        if self._is_closing:  # asked after the line above, as `close` asks in the other order
+            self._opening.abandon()
 
     def _opened(self) -> None:
         if self._is_closing:

@@ -51,6 +51,11 @@ class Wire:
                 self._socket.sendall(self._outgoing)
         self._socket.close()
 
+    def abandon(self) -> None:
+        """Close without a word."""
+        self.cut()
+        self._socket.close()
+
     def fileno(self) -> int:
         """Return the file number, -1 when closed."""
         return self._socket.fileno()

@@ -55,3 +55,13 @@ def test_who_is_thrown_out_again_and_again_slows_down_and_names_the_likely_cause
     assert delays[-1] > 3.0
     assert said[0] == "it closed the connection"
     assert said[-1].endswith("; is another client there under our id, button-7?")
+
+
+def test_who_leaves_by_itself_comes_back_soon() -> None:
+    backoff = Backoff("me")
+    for _ in range(6):
+        backoff.delay()
+    backoff.stands()
+    backoff.left()
+    assert backoff.lost("it went silent") == "it went silent"
+    assert backoff.delay() < 0.5

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.device_faults import Board
+from bench.board import Board
 from iot_button.messages import Message
 from tests.conftest import Start
 from tests.ground.fake_broker import CONNACK, CONNECT, PUBLISH, FakeBroker

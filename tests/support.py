@@ -18,6 +18,7 @@ from typing import Self, TypeVar
 
 import pytest
 
+from iot_button.loop import Loop
 from iot_button.messages import Message, Session
 from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress
@@ -47,6 +48,21 @@ def eventually(condition: Callable[[], T], *, what: str, deadline: float = DEADL
             pytest.fail(f"not within {deadline:g} s: {what}")
         pause.wait(0.01)
     return value
+
+
+def runs_until(loop: Loop, condition: Callable[[], object], *, deadline: float) -> bool:
+    """Let a loop run until the condition is true, or the time over; return whether it is true."""
+    end = time.monotonic() + deadline
+
+    def look() -> None:
+        if condition() or time.monotonic() > end:
+            loop.stop()
+        else:
+            loop.call_later(0.002, look)
+
+    loop.call_later(0, look)
+    loop.run()
+    return bool(condition())
 
 
 def free_port() -> int:

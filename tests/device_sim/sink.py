@@ -1,6 +1,5 @@
 """A device that only writes down what its driver tells it, on a real loop."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
@@ -10,7 +9,7 @@ import pytest
 from device_sim.drivers.base import Driver, Presence
 from iot_button.events import ClickType
 from iot_button.loop import Loop
-from tests.support import DEADLINE
+from tests.support import DEADLINE, runs_until
 
 
 class Recorder:
@@ -53,18 +52,7 @@ class Recorder:
         self, condition: Callable[[], object], *, what: str, deadline: float = DEADLINE
     ) -> None:
         """Let the loop run until the condition is true."""
-        end = time.monotonic() + deadline
-
-        def look() -> None:
-            if condition() or time.monotonic() > end:
-                self.loop.stop()
-            else:
-                self.loop.call_later(0.002, look)
-
-        look_first = self.loop.call_later(0, look)
-        self.loop.run()
-        look_first.cancel()
-        if not condition():
+        if not runs_until(self.loop, condition, deadline=deadline):
             pytest.fail(f"not within {deadline:g} s: {what}; said: {self.said[-5:]}")
 
     def __enter__(self) -> Self:

@@ -30,7 +30,7 @@ from iot_button.messages import Delivery, Message
 from iot_button.mqtt import Stream
 from iot_button.spool import Spool
 from iot_button.topics import Topics
-from tests.support import DEADLINE
+from tests.support import DEADLINE, runs_until
 
 PLACE = Place(Path("serverless.yml"), 1)
 CLICKS = "SELECT * FROM 'iotbutton/+'"
@@ -303,19 +303,7 @@ class Workshop:
         self, condition: Callable[[], object], *, what: str, deadline: float = DEADLINE
     ) -> None:
         """Let the loop run until the condition is true."""
-        end = time.monotonic() + deadline
-
-        def look() -> None:
-            if condition() or time.monotonic() > end:
-                self.loop.stop()
-            else:
-                self.loop.call_later(0.002, look)
-
-        if condition():
-            return
-        self.loop.call_later(0, look)
-        self.loop.run()
-        if not condition():
+        if not condition() and not runs_until(self.loop, condition, deadline=deadline):
             pytest.fail(f"not within {deadline:g} s: {what}; sent: {self.broker.sent[-5:]}")
 
     def settle(self) -> None:

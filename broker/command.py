@@ -76,6 +76,7 @@ def _broker(
         host=settings.broker.host,
         port=settings.broker.port,
         websocket_port=settings.broker.websocket_port,
+        journal=Path(settings.state_dir) / "broker" / "journal.db",
         websocket_origins=settings.broker.websocket_origins,
         hold={settings.functions_client_id: settings.topic_names.clicks} if hold_clicks else {},
         on_failure=on_failure,

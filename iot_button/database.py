@@ -7,7 +7,7 @@ on the disk (SQLite, "Write-Ahead Logging" and "PRAGMA synchronous").
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -115,13 +115,20 @@ class Database:
         Raises:
             StorageError: it cannot be written; everything since the last commit is undone.
         """
+        return self._change(lambda opened: opened.execute(sql, parameters))
+
+    def write_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Change something once for each row of parameters; as `write` otherwise."""
+        return self._change(lambda opened: opened.executemany(sql, rows))
+
+    def _change(self, execute: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> int:
         if self._failure is not None:
             raise StorageError(self.path, self._failure.reason, mend=self._failure.mend)
         try:
             if not self._is_changed:
                 self._opened.execute("BEGIN")
                 self._is_changed = True
-            return self._opened.execute(sql, parameters).rowcount
+            return execute(self._opened).rowcount
         except sqlite3.Error as error:
             raise self._undone(error) from error
 

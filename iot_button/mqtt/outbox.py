@@ -6,8 +6,8 @@ QoS 1: until its PUBACK. QoS 2: the message until its PUBREC, and then its packe
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from iot_button import packets
 from iot_button.errors import IotButtonError
-from iot_button.mqtt import packets
 
 Callback = Callable[[], None]
 Write = Callable[[bytes], None]

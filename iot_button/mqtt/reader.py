@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from iot_button import packets
 from iot_button.messages import Delivery, Message
-from iot_button.mqtt import packets
 
 _KNOWN_TOPICS = 4096
 

@@ -18,10 +18,10 @@ from collections.abc import Callable
 import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
+from iot_button import packets
 from iot_button.errors import ACCOUNT_MEND
 from iot_button.loop import READ, WRITE, Loop, Timer
 from iot_button.messages import Delivery, Message, Session, Will
-from iot_button.mqtt import packets
 from iot_button.mqtt.backoff import Backoff
 from iot_button.mqtt.client import new_client
 from iot_button.mqtt.connecting import Connecting

@@ -6,7 +6,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from iot_button.mqtt.packets import frame_at
+from iot_button.packets import frame_at
 from iot_button.settings import BrokerAddress
 from tests.support import DEADLINE
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iot_button import packets
 from iot_button.messages import Delivery, Message
-from iot_button.mqtt import packets
 from iot_button.mqtt.reader import Reader
 
 TOPICS = st.text(

@@ -1,6 +1,6 @@
-"""The packets of the short path: PUBLISH and its acknowledgements (MQTT 3.1.1, 3.3 to 3.7).
+"""The packets that both sides of a connection send: PUBLISH and its acknowledgements.
 
-Pure functions on bytes.
+Pure functions on bytes (MQTT 3.1.1, 2.2 and 3.3 to 3.7).
 """
 
 from typing import Final

@@ -1,0 +1,95 @@
+"""Who may come in, and what they may do here."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a client says of itself at CONNECT.
+
+    `address`: its IP address. `certificate`: the common name of its verified TLS certificate.
+    """
+
+    address: str
+    client_id: str
+    username: str | None = None
+    password: bytes | None = None
+    certificate: str | None = None
+
+
+class Guest(Protocol):
+    """One who was let in. `name`: the account's; None where there are no accounts."""
+
+    @property
+    def name(self) -> str | None:
+        """The account's name."""
+        ...
+
+    def may_publish(self, topic: str) -> bool:
+        """Whether it may publish on a topic."""
+        ...
+
+    def may_subscribe(self, topic_filter: str) -> bool:
+        """Whether it may subscribe with a filter: all that it matches must be readable."""
+        ...
+
+
+class Door(Protocol):
+    """Lets clients in, or not."""
+
+    async def admit(self, credentials: Credentials) -> Guest:
+        """Let one in.
+
+        Raises:
+            RefusedError: with the return code for its CONNACK.
+        """
+        ...
+
+    def is_welcome(self, guest: Guest) -> bool:
+        """Whether one who is in may stay: its account is there, unchanged."""
+        ...
+
+    def refresh(self) -> bool:
+        """Hear of accounts that have changed since; whether any has."""
+        ...
+
+
+class RefusedError(Exception):
+    """A client is not let in. `return_code`: MQTT 3.1.1, table 3.1; `reason`: one word or two."""
+
+    def __init__(self, return_code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.return_code = return_code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Anyone:
+    """A guest of an open door."""
+
+    name: str | None = None
+
+    def may_publish(self, topic: str) -> bool:  # noqa: ARG002 - a guest's form
+        """Say yes."""
+        return True
+
+    def may_subscribe(self, topic_filter: str) -> bool:  # noqa: ARG002 - a guest's form
+        """Say yes."""
+        return True
+
+
+class OpenDoor:
+    """Let everyone in: for a broker on loopback without accounts."""
+
+    async def admit(self, credentials: Credentials) -> Guest:  # noqa: ARG002 - a door's form
+        """Let one in."""
+        return Anyone()
+
+    def is_welcome(self, guest: Guest) -> bool:  # noqa: ARG002 - a door's form
+        """Say yes."""
+        return True
+
+    def refresh(self) -> bool:
+        """Say that nothing has changed."""
+        return False

@@ -1,0 +1,267 @@
+"""One connection: from its CONNECT to its end (MQTT 3.1.1, sections 3 and 4)."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from broker.door import Credentials, Guest, RefusedError
+from broker.gate import packets
+from broker.gate.link import Link
+from broker.gate.session import Session
+from iot_button import packets as wire
+
+if TYPE_CHECKING:
+    from broker.gate.gate import Gate
+
+log = logging.getLogger(__name__)
+
+_MOST_UNANSWERED: Final = 2000
+"""Messages of one client that wait for the disk; then it is not read any further."""
+_FIRST_PACKET_BYTES: Final = 256 * 1024
+"""A CONNECT has at most five fields of 64 KiB each; no real one comes near."""
+
+
+class Client:
+    """Speaks with one client."""
+
+    def __init__(self, gate: "Gate", link: Link) -> None:
+        self.guest: Guest | None = None
+        self._gate = gate
+        self._link = link
+        self._loop = asyncio.get_running_loop()
+        self._frames = packets.Frames(_FIRST_PACKET_BYTES)
+        self._session: Session | None = None
+        self._connect: packets.Connect | None = None
+        self._early: list[tuple[int, bytes]] = []
+        self._topics: dict[bytes, str] = {}
+        self._unanswered = 0
+        self._is_held = False
+        self._has_ended = False
+        self._heard = self._loop.time()
+        self._timer = self._loop.call_later(
+            gate.limits.connect_timeout, self.end, "connect timeout"
+        )
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the client reads what it is sent."""
+        return not self._link.is_slow
+
+    def feed(self, data: bytes) -> None:
+        """Take what was read."""
+        self._heard = self._loop.time()
+        self._gate.figures.bytes_received += len(data)
+        try:
+            for first, body in self._frames.feed(data):
+                if self._has_ended:
+                    return
+                if self._session is not None:
+                    self._take(first, body)
+                elif self._connect is not None:  # it is being let in
+                    self._early.append((first, body))
+                else:
+                    self._begin(first, body)
+        except packets.UnknownLevelError as error:
+            self._refuse(packets.UNKNOWN_PROTOCOL_LEVEL, str(error))
+        except packets.MalformedError as error:
+            log.debug("%s: %s", self._link.address, error)
+            self.end("malformed packet")
+
+    def lost(self) -> None:
+        """Hear that the link is gone."""
+        self._leave()
+
+    def writable(self) -> None:
+        """Hear that the client reads again."""
+        if self._session is not None:
+            self._session.pump()
+
+    def send(self, packet: bytes) -> None:
+        """Send a packet."""
+        figures = self._gate.figures
+        figures.messages_sent += 1
+        figures.bytes_sent += len(packet)
+        self._link.write(packet)
+
+    def acknowledge(self, packet: bytes) -> None:
+        """Send an acknowledgement: what it acknowledges is on disk."""
+        self._unanswered -= 1
+        if self._has_ended:
+            return
+        self.send(packet)
+        if self._is_held and self._unanswered < _MOST_UNANSWERED // 2:
+            self._is_held = False
+            self._link.read_on(True)
+
+    def end(self, reason: str) -> None:
+        """Close the connection: something was wrong. Its will is published."""
+        if self._has_ended:
+            return
+        self._gate.figures.refused[reason] += 1
+        log.debug("%s is disconnected: %s", self._name, reason)
+        self._leave()
+        if reason == "slow consumer":
+            self._link.abort()
+        else:
+            self._link.close()
+
+    def dismiss(self) -> None:
+        """Close the connection in order: without its will."""
+        self._connect = None
+        self._leave()
+        self._link.close()
+
+    @property
+    def _name(self) -> str:
+        return repr(self._connect.client_id[:64]) if self._connect else self._link.address
+
+    def _begin(self, first: int, body: bytes) -> None:
+        self._gate.figures.messages_received += 1
+        self._connect = packets.connect(first, body)
+        self._link.read_on(False)
+        self._gate.spawn(self._enter(self._connect))
+
+    async def _enter(self, connect: packets.Connect) -> None:
+        credentials = Credentials(
+            address=self._link.address,
+            client_id=connect.client_id,
+            username=connect.username,
+            password=connect.password,
+            certificate=self._link.certificate,
+        )
+        try:
+            guest = await self._gate.door.admit(credentials)
+            if self._has_ended:
+                return
+            session, is_present = self._gate.seat(guest, connect)
+        except RefusedError as error:
+            self._refuse(error.return_code, error.reason)
+            return
+        self._timer.cancel()
+        self.guest, self._session = guest, session
+        self._frames.limit = self._gate.limits.packet_bytes
+        self.send(packets.connack(packets.ACCEPTED, session_present=is_present))
+        session.attach(self)
+        if connect.keep_alive:
+            self._watch(connect.keep_alive * 1.5)
+        self._link.read_on(True)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        early, self._early = self._early, []
+        try:
+            for first, body in early:
+                if not self._has_ended:
+                    self._take(first, body)
+        except packets.MalformedError as error:
+            log.debug("%s: %s", self._name, error)
+            self.end("malformed packet")
+
+    def _refuse(self, return_code: int, reason: str) -> None:
+        if self._has_ended:
+            return
+        self._gate.figures.refused[reason] += 1
+        self.send(packets.connack(return_code))
+        self._leave()
+        self._link.close()
+
+    def _watch(self, limit: float) -> None:
+        """End a client that has been silent for one and a half keep-alives (3.1.2-24)."""
+        left = self._heard + limit - self._loop.time()
+        if left <= 0:
+            self.end("keep-alive")
+        else:
+            self._timer = self._loop.call_later(left, self._watch, limit)
+
+    def _leave(self) -> None:
+        if self._has_ended:
+            return
+        self._has_ended = True
+        self._timer.cancel()
+        self._gate.left(self)
+        if self._session is not None and self._session.line is self:
+            self._gate.sessions.vacate(self._session)
+        connect, guest = self._connect, self.guest
+        if connect is not None and connect.will is not None and guest is not None:
+            will = connect.will
+            self._gate.take(guest, will.topic, will.payload, qos=will.qos, retain=will.retain)
+
+    def _take(self, first: int, body: bytes) -> None:
+        self._gate.figures.messages_received += 1
+        kind = first >> 4
+        if kind == packets.PUBLISH:
+            self._on_publish(first, body)
+            return
+        packets.check_flags(first)
+        if packets.PUBACK <= kind <= packets.PUBCOMP:
+            self._on_acknowledgement(kind, packets.packet_id(body))
+        elif kind == packets.SUBSCRIBE:
+            self._on_subscribe(body)
+        elif kind == packets.UNSUBSCRIBE:
+            self._on_unsubscribe(body)
+        elif kind in (packets.PINGREQ, packets.DISCONNECT) and not body:
+            self._on_empty(kind)
+        else:  # a second CONNECT (3.1.0-2), a server's packet, an unknown kind, or too long
+            raise packets.MalformedError(f"a packet of kind {kind} that is not expected")
+
+    def _on_empty(self, kind: int) -> None:
+        if kind == packets.PINGREQ:
+            self.send(packets.PINGRESP)
+            return
+        self.dismiss()  # a DISCONNECT: without its will, too (3.14.4-3)
+
+    def _on_publish(self, first: int, body: bytes) -> None:
+        message = packets.publish(first, body, self._topics)
+        gate, session = self._gate, self._session
+        assert session is not None  # noqa: S101 - for the type checker
+        assert self.guest is not None  # noqa: S101
+        gate.figures.publish_received += 1
+        is_repeat = message.qos == 2 and message.packet_id in session.received
+        if not is_repeat and not gate.take(
+            self.guest, message.topic, message.payload, qos=message.qos, retain=message.retain
+        ):
+            self.end("queue full")
+            return
+        if message.qos == 1:
+            self._answer(wire.acknowledgement(wire.PUBACK, message.packet_id))
+        elif message.qos == 2:
+            if not is_repeat:
+                gate.sessions.remember(session, message.packet_id)
+            self._answer(wire.acknowledgement(wire.PUBREC, message.packet_id))
+
+    def _on_acknowledgement(self, kind: int, packet_id: int) -> None:
+        session = self._session
+        assert session is not None  # noqa: S101 - for the type checker
+        if kind == packets.PUBREC:
+            session.received_by_client(packet_id)
+        elif kind == packets.PUBREL:
+            self._gate.sessions.release(session, packet_id)
+            self._answer(wire.acknowledgement(wire.PUBCOMP, packet_id))
+        else:
+            session.acknowledged(packet_id, complete=kind == packets.PUBCOMP)
+
+    def _on_subscribe(self, body: bytes) -> None:
+        number, wanted = packets.subscribe(body)
+        gate, session, guest = self._gate, self._session, self.guest
+        assert session is not None  # noqa: S101 - for the type checker
+        assert guest is not None  # noqa: S101
+        granted = [gate.subscribe(session, guest, *one) for one in wanted]
+        self._answer(packets.suback(number, granted))
+        for (topic_filter, _qos), qos in zip(wanted, granted, strict=True):
+            if qos != packets.FAILURE:
+                gate.deliver_retained(session, topic_filter, qos)
+
+    def _on_unsubscribe(self, body: bytes) -> None:
+        number, unwanted = packets.unsubscribe(body)
+        session = self._session
+        assert session is not None  # noqa: S101 - for the type checker
+        for topic_filter in unwanted:
+            self._gate.sessions.unsubscribe(session, topic_filter)
+        self._answer(packets.unsuback(number))
+
+    def _answer(self, packet: bytes) -> None:
+        self._unanswered += 1
+        if self._unanswered > _MOST_UNANSWERED and not self._is_held:
+            self._is_held = True
+            self._link.read_on(False)
+        self._gate.journal.acknowledge(self, packet)

@@ -1,0 +1,223 @@
+"""The gate: all clients of the broker, what they may do, and where their messages go."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from broker.door import Door, Guest, RefusedError
+from broker.figures import Figures
+from broker.gate import packets
+from broker.gate.client import Client
+from broker.gate.journal import Journal
+from broker.gate.link import Link
+from broker.gate.router import Router
+from broker.gate.session import MOST_QUEUED, Session
+from broker.gate.sessions import Sessions
+from broker.listening import MAX_PACKET_BYTES
+
+log = logging.getLogger(__name__)
+
+_MOST_LEVELS: Final = 20_000
+"""Levels of all topic filters of one session: each takes memory, and time with each message."""
+_MOST_RETAINED: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a client may take.
+
+    Args:
+        packet_bytes: of one packet.
+        connect_timeout: seconds from a connection to its CONNECT.
+        connections: at a time.
+        session_days: after which a session that nobody came back to is forgotten.
+    """
+
+    packet_bytes: int = MAX_PACKET_BYTES
+    connect_timeout: float = 10.0
+    connections: int = 20_000
+    session_days: float = 60.0
+
+
+class Gate:
+    """Everyone who is here, and everyone who will come back."""
+
+    def __init__(self, *, journal: Journal, door: Door, figures: Figures, limits: Limits) -> None:
+        self.journal = journal
+        self.door = door
+        self.figures = figures
+        self.limits = limits
+        self._router = Router(self._on_broadcast)
+        self.sessions = Sessions(self._router, journal, figures)
+        self._clients: set[Client] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._warned: set[tuple[str | None, str]] = set()
+
+    async def start(self, hold: Mapping[str, str]) -> None:
+        """Take up what the journal has kept.
+
+        Args:
+            hold: topic filters by client id: these have a session from the start on, so that
+                nothing that comes before their first connection is acknowledged and lost.
+        """
+        await self._router.start()
+        await self.sessions.restore()
+        for client_id, topic_filter in hold.items():
+            if self.sessions.find(client_id) is None:
+                session = self.sessions.make(client_id, owner=None, is_kept=True)
+                session.left_at = time.time()
+                self.sessions.subscribe(session, topic_filter, 1)
+
+    async def stop(self) -> None:
+        """Disconnect everyone. No will is published: it is the broker that goes (3.14.4)."""
+        for client in list(self._clients):
+            client.dismiss()
+        for task in list(self._tasks):
+            task.cancel()
+        await self._router.shutdown()
+
+    def talker(self, link: Link) -> Client:
+        """Begin to speak with one who has connected."""
+        client = Client(self, link)
+        self._clients.add(client)
+        figures = self.figures
+        figures.connections = len(self._clients)
+        figures.connections_total += 1
+        figures.connections_maximum = max(figures.connections, figures.connections_maximum)
+        if figures.connections > self.limits.connections:
+            client.end("too many connections")
+        return client
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something run that waits."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a connection failed: %r", task.exception())
+
+    def left(self, client: Client) -> None:
+        """Hear that a connection has ended."""
+        self._clients.discard(client)
+        self.figures.connections = len(self._clients)
+
+    def dismiss_unwelcome(self) -> None:
+        """Disconnect those whose account is gone, or another by now."""
+        for client in list(self._clients):
+            if client.guest is not None and not self.door.is_welcome(client.guest):
+                client.end("account revoked")
+
+    def seat(self, guest: Guest, connect: packets.Connect) -> tuple[Session, bool]:
+        """Find or make the session for one who is let in; return it, and whether it was there.
+
+        Raises:
+            RefusedError: its client id is not for this guest.
+        """
+        if not connect.client_id and not connect.clean_session:
+            raise RefusedError(packets.IDENTIFIER_REJECTED, "no client id")  # 3.1.3-8
+        client_id = connect.client_id or f"auto-{secrets.token_hex(8)}"
+        old = self.sessions.find(client_id)
+        if old is not None:
+            self._check_owner(old, guest)
+            if old.line is not None:
+                old.line.end("taken over")  # 3.1.4-2
+                old = self.sessions.find(client_id)
+        if old is not None and connect.clean_session:
+            self.sessions.forget(old)
+            old = None
+        if old is None:
+            kept = not connect.clean_session
+            return self.sessions.make(client_id, owner=guest.name, is_kept=kept), False
+        self._take_over(old, guest)
+        return old, True
+
+    def _check_owner(self, session: Session, guest: Guest) -> None:
+        """Keep others from a session: by its client id alone it could be silenced, or read.
+
+        One of a time without accounts goes to whoever may read all of it.
+        """
+        if session.owner == guest.name:
+            return
+        if session.owner is None and all(map(guest.may_subscribe, session.subscriptions)):
+            return
+        raise RefusedError(packets.IDENTIFIER_REJECTED, "client id of another account")
+
+    def _take_over(self, session: Session, guest: Guest) -> None:
+        session.owner = guest.name
+        self.journal.tell(
+            "UPDATE sessions SET owner = ?, left_at = 0 WHERE key = ?", guest.name, session.key
+        )
+        for topic_filter in list(session.subscriptions):
+            if not guest.may_subscribe(topic_filter):
+                self.sessions.unsubscribe(session, topic_filter)
+
+    def take(self, guest: Guest, topic: str, payload: bytes, *, qos: int, retain: bool) -> bool:
+        """Route a client's message. What it may not publish is dropped, counted, and said once.
+
+        Returns:
+            False where it must not be acknowledged: a queue is full.
+        """
+        if topic.startswith("$") or not guest.may_publish(topic):
+            self.figures.dropped["not authorized"] += 1
+            self._warn(guest.name, topic)
+            return True  # 3.3.5-2: there is no other answer but to hang up
+        return self.publish(topic, payload, qos=qos, retain=retain)
+
+    def _warn(self, name: str | None, topic: str) -> None:
+        if len(self._warned) < 1000 and (name, topic) not in self._warned:
+            self._warned.add((name, topic))
+            log.warning("account %r may not publish on %r: dropped", name, topic[:128])
+
+    def publish(self, topic: str, payload: bytes, *, qos: int, retain: bool) -> bool:
+        """Give a message to everyone who has subscribed to it; False: there is no room for it."""
+        targets = self._router.matching(topic)
+        if qos and any(session.queued >= MOST_QUEUED for session in targets):
+            self.figures.dropped["queue full"] += 1
+            log.error("a session has %d messages waiting; no more are accepted", MOST_QUEUED)
+            return False
+        for session, granted in targets.items():
+            session.deliver(topic, payload, min(qos, granted))
+        return self._retain(topic, payload, qos) if retain else True
+
+    def _retain(self, topic: str, payload: bytes, qos: int) -> bool:
+        known = self._router.retained_messages
+        if payload and len(known) >= _MOST_RETAINED and topic not in known:
+            log.error("%d retained messages; no more are accepted", _MOST_RETAINED)
+            return False
+        self._router.retain(topic, payload, qos)
+        self.figures.retained = len(known)
+        if topic.startswith("$"):
+            return True
+        if payload:
+            self.journal.tell("REPLACE INTO retained VALUES (?, ?, ?)", topic, payload, qos)
+        else:
+            self.journal.tell("DELETE FROM retained WHERE topic = ?", topic)
+        return True
+
+    def _on_broadcast(self, topic: str, payload: bytes, qos: int) -> None:
+        self.publish(topic, payload, qos=qos, retain=False)
+
+    def subscribe(self, session: Session, guest: Guest, topic_filter: str, qos: int) -> int:
+        """Add a subscription; return the QoS granted, or 0x80."""
+        if (
+            not packets.is_filter(topic_filter)
+            or topic_filter.startswith("$share/")  # which 3.1.1 does not have
+            or session.levels + topic_filter.count("/") >= _MOST_LEVELS
+            or not guest.may_subscribe(topic_filter)
+        ):
+            return packets.FAILURE
+        return self.sessions.subscribe(session, topic_filter, qos)
+
+    def deliver_retained(self, session: Session, topic_filter: str, qos: int) -> None:
+        """Send a new subscription what is retained (3.3.1-6)."""
+        for message in self._router.retained_for(topic_filter):
+            session.deliver(
+                message.topic, bytes(message.data), min(qos, message.qos or 0), retain=True
+            )

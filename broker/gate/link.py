@@ -1,0 +1,209 @@
+"""The ways that bytes come: TCP, TLS, and WebSocket. The rest of the gate does not know which."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+from typing import Any, Final, Protocol, cast
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+MOST_BUFFERED: Final = 256 * 1024
+"""Bytes written and not taken by the client's system: from here on it counts as slow."""
+
+
+class Talker(Protocol):
+    """What speaks MQTT on a link."""
+
+    def feed(self, data: bytes) -> None:
+        """Take what was read."""
+        ...
+
+    def lost(self) -> None:
+        """Hear that the link is gone."""
+        ...
+
+    def writable(self) -> None:
+        """Hear that a slow client reads again."""
+        ...
+
+
+class Link(Protocol):
+    """One connection's bytes."""
+
+    address: str
+    certificate: str | None
+    is_slow: bool
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, in the background."""
+        ...
+
+    def read_on(self, wanted: bool) -> None:
+        """Read on, or leave what comes to the client's system until later."""
+        ...
+
+    def close(self) -> None:
+        """Close when what was written has gone out, or soon."""
+        ...
+
+    def abort(self) -> None:
+        """Close now."""
+        ...
+
+
+MakeTalker = Callable[[Link], Talker]
+_LINGER: Final = 2.0
+"""Seconds that a closing connection has to take its last bytes."""
+
+
+class StreamLink(asyncio.Protocol):
+    """TCP or TLS."""
+
+    def __init__(self, make_talker: MakeTalker) -> None:
+        self.address = ""
+        self.certificate: str | None = None
+        self.is_slow = False
+        self._make_talker = make_talker
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's own is none
+        transport.set_write_buffer_limits(high=MOST_BUFFERED)
+        peer = transport.get_extra_info("peername")
+        self.address = str(peer[0]) if peer else ""
+        self.certificate = common_name(transport.get_extra_info("ssl_object"))
+        self._talker = self._make_talker(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what was read."""
+        self._talker.feed(data)
+
+    def eof_received(self) -> bool:
+        """Close: a client that sends no more is gone."""
+        return False
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Say that it is gone."""
+        self._talker.lost()
+
+    def pause_writing(self) -> None:
+        """Hear that the client does not read fast enough."""
+        self.is_slow = True
+
+    def resume_writing(self) -> None:
+        """Hear that it reads again."""
+        self.is_slow = False
+        self._talker.writable()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, in the background."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    def read_on(self, wanted: bool) -> None:
+        """Read on, or leave what comes to the client's system until later."""
+        if self._transport.is_closing():
+            return
+        if wanted:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def close(self) -> None:
+        """Close when what was written has gone out, or soon."""
+        if not self._transport.is_closing():
+            self._transport.close()
+            asyncio.get_running_loop().call_later(_LINGER, self._transport.abort)
+
+    def abort(self) -> None:
+        """Close now."""
+        self._transport.abort()
+
+
+class WebSocketLink:
+    """MQTT in binary WebSocket messages (MQTT 3.1.1, section 6)."""
+
+    def __init__(self, websocket: ServerConnection) -> None:
+        self._websocket = websocket
+        peer = websocket.remote_address
+        self.address = str(peer[0]) if peer else ""
+        self.certificate = common_name(websocket.transport.get_extra_info("ssl_object"))
+        self.is_slow = False
+        self._outgoing = bytearray()
+        self._is_closing = False
+        self._writes = asyncio.Event()
+        self._reads = asyncio.Event()
+        self._reads.set()
+
+    async def talk(self, make_talker: MakeTalker) -> None:
+        """Carry messages to and fro until the connection ends."""
+        self._talker = make_talker(self)
+        writer = asyncio.create_task(self._write_all())
+        try:
+            async for message in self._websocket:
+                if isinstance(message, str):  # 6.0.0-1
+                    break
+                self._talker.feed(message)
+                await self._reads.wait()
+        except ConnectionClosed:
+            pass
+        finally:
+            self._talker.lost()
+            self._is_closing = True
+            self._writes.set()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(writer, _LINGER)
+
+    async def _write_all(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await self._writes.wait()
+                self._writes.clear()
+                data, self._outgoing = bytes(self._outgoing), bytearray()
+                if data:
+                    await self._websocket.send(data)
+                if self.is_slow:
+                    self.is_slow = False
+                    self._talker.writable()
+                if self._is_closing and not self._outgoing:
+                    break
+        await self._websocket.close()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, in the background."""
+        if self._is_closing:
+            return
+        self._outgoing += data
+        self.is_slow = len(self._outgoing) > MOST_BUFFERED
+        self._writes.set()
+
+    def read_on(self, wanted: bool) -> None:
+        """Read on, or not."""
+        if wanted:
+            self._reads.set()
+        else:
+            self._reads.clear()
+
+    def close(self) -> None:
+        """Close when what was written has gone out."""
+        self._is_closing = True
+        self._writes.set()
+        self._reads.set()
+        asyncio.get_running_loop().call_later(_LINGER, self.abort)
+
+    def abort(self) -> None:
+        """Close now."""
+        self._is_closing = True
+        self._reads.set()
+        self._websocket.transport.abort()
+
+
+def common_name(tls: ssl.SSLObject | None) -> str | None:
+    """Return the name in a client's verified certificate; None without one."""
+    certificate = tls.getpeercert() if tls is not None else None
+    if not certificate:
+        return None
+    subject: Any = certificate.get("subject", ())
+    return next((str(v) for part in subject for k, v in part if k == "commonName"), None)

@@ -1,0 +1,122 @@
+"""amqtt's broker as our router: it holds sessions, subscriptions and retained messages.
+
+amqtt 0.12.1 acknowledges a message before anyone has it (MQTT 3.1.1, 4.3.2), forgets what a client
+has not acknowledged (4.4.0-1), and keeps nothing on disk. That lies in its protocol handler, which
+has no seam between a PUBLISH and its PUBACK; so the gate speaks the protocol, and amqtt is asked
+what it is good at: which filters there are and who holds them, what is retained, what matches.
+
+The version is pinned in pyproject.toml; tests/broker watches what is used and overridden here.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from amqtt.broker import Broker, RetainedApplicationMessage
+from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
+
+from broker.gate.session import Session
+from broker.gate.tree import TopicTree
+
+T = TypeVar("T")
+REFUSED = 0x80
+
+
+def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run one of amqtt's coroutines that, without plugins, wait for nothing.
+
+    Raises:
+        RuntimeError: it does wait: this is not the amqtt that we know.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    coroutine.close()
+    raise RuntimeError("amqtt waits where it did not: a version that we do not know")
+
+
+class Router(Broker):
+    """amqtt's tables, with an index before them.
+
+    Args:
+        on_broadcast: gets what amqtt itself or a plugin of it publishes: topic, payload, QoS.
+    """
+
+    def __init__(self, on_broadcast: Callable[[str, bytes, int], None]) -> None:
+        listener = ListenerConfig(type=ListenerType.EXTERNAL, bind="external")
+        super().__init__(
+            BrokerConfig(listeners={"default": listener}, plugins={}),
+            loop=asyncio.get_running_loop(),
+        )
+        self._on_broadcast = on_broadcast
+        self._tree: TopicTree[Session] = TopicTree()
+
+    async def _broadcast_message(
+        self,
+        session: Session | None,  # noqa: ARG002 - amqtt's form
+        topic: str | None,
+        data: bytes | bytearray | None,
+        force_qos: int | None = None,
+    ) -> None:
+        """Publish through the gate: amqtt's queue would give up after 5 s (4.4.0-1)."""
+        if topic:
+            self._on_broadcast(topic, bytes(data or b""), force_qos or 0)
+
+    async def _session_monitor(self) -> None:
+        """Do nothing: amqtt would drop sessions that are not of its kind; the gate ends them."""
+
+    def matching(self, topic: str) -> dict[Session, int]:
+        """Return who gets a message on a topic, each at most at which QoS."""
+        return self._tree.match(topic)
+
+    def subscribe(self, session: Session, topic_filter: str, qos: int) -> int:
+        """Add a subscription, or replace its QoS (3.8.4-3); return its QoS, or 0x80.
+
+        amqtt leaves a client that subscribes again at its first QoS.
+        """
+        self._del_subscription(topic_filter, session)
+        granted: int = at_once(self.add_subscription((topic_filter, qos), session))
+        if granted != REFUSED:
+            if topic_filter not in session.subscriptions:
+                session.levels += topic_filter.count("/") + 1
+            session.subscriptions[topic_filter] = granted
+            self._tree.add(topic_filter, session, granted)
+        return granted
+
+    def unsubscribe(self, session: Session, topic_filter: str) -> None:
+        """Take a subscription away; one that is not there is no error (3.10.4-5)."""
+        self._del_subscription(topic_filter, session)
+        if not self.subscriptions.get(topic_filter, True):  # amqtt keeps empty ones for ever
+            del self.subscriptions[topic_filter]
+        self._tree.remove(topic_filter, session)
+        if session.subscriptions.pop(topic_filter, None) is not None:
+            session.levels -= topic_filter.count("/") + 1
+
+    def forget(self, session: Session) -> None:
+        """End a session: its subscriptions, and its place."""
+        for topic_filter in list(session.subscriptions):
+            self.unsubscribe(session, topic_filter)
+        self.sessions.pop(session.client_id, None)
+        session.clear()
+
+    def retain(self, topic: str, payload: bytes, qos: int) -> None:
+        """Keep a message as the topic's last, or, without a payload, none (3.3.1-5, -10)."""
+        at_once(self.retain_message(None, topic, payload, qos))
+
+    def retained_for(self, topic_filter: str) -> list[RetainedApplicationMessage]:
+        """Return the retained messages that a filter matches."""
+        if not set("+#") & set(topic_filter):
+            found = self.retained_messages.get(topic_filter)
+            return [found] if found is not None else []
+        return [
+            message
+            for topic, message in self.retained_messages.items()
+            if self._matches(topic, topic_filter)
+        ]
+
+    async def shutdown(self) -> None:
+        """End amqtt's tasks, without the handlers of its own that it would look for."""
+        self.sessions.clear()
+        await super().shutdown()

@@ -83,7 +83,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True, kw_only=True):
     `client_id`: names its session at the broker; None: made from the topic prefix, so that two
     installations on one broker do not take each other's session.
     `exactly_once`: publish the result of a click that has an id once, also across a crash (QoS 2);
-    None: with every broker but amqtt, which forgets what that needs.
+    None: yes.
     `retry_delays`: seconds before the first retry of a failed event, the second, and so on.
     `idle_timeout`: seconds after which an execution environment without work ends.
     `window_size`, `window_days`: how many ids of clicks are remembered, and for how long. 26 bytes
@@ -165,15 +165,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def handshakes(self) -> int:
         """How many results may be on their way exactly once (QoS 2) at a time; 0: none may.
 
-        amqtt forgets what that needs. mosquitto 2.0.11 drops what goes beyond its
-        max_inflight_messages, which is 20 in ours; of another's we know nothing, but that 1 works.
+        mosquitto 2.0.11 drops what goes beyond its max_inflight_messages, which is 20 in ours; of
+        another's we know nothing, but that 1 works.
         """
-        exactly_once = self.functions.exactly_once
-        if exactly_once is None:
-            exactly_once = self.broker.use != "amqtt"
-        if not exactly_once:
+        if self.functions.exactly_once is False:
             return 0
-        return 16 if self.broker.use == "mosquitto" else 1
+        return 1 if self.broker.is_external else 16
 
     @property
     def dashboard_client_id(self) -> str:

@@ -11,9 +11,10 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from iot_button import packets
 from iot_button.loop import Loop
 from iot_button.messages import Message
-from iot_button.mqtt import Stream, packets
+from iot_button.mqtt import Stream
 from iot_button.settings import BrokerAddress
 from tests.ground.fake_broker import (
     CONNACK,

@@ -17,7 +17,7 @@ from iot_button.setting_checks import check
 from iot_button.settings import ENVIRONMENT_PREFIX, Settings, known_names
 
 DEFAULT_FILE = "iot-button.toml"
-_LISTS = ("broker_websocket_origins", "functions_retry_delays")
+_LISTS = ("broker_names", "broker_websocket_origins", "functions_retry_delays")
 """Settings that the environment gives with commas in between."""
 
 _EXPECTED = re.compile(

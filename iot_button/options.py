@@ -48,6 +48,13 @@ websocket_port = click.option(
     metavar="PORT",
     help="For MQTT over WebSocket; 0: any free one. [9001]",
 )
+tls_port = click.option(
+    "--tls-port",
+    "broker__tls_port",
+    type=PORT,
+    metavar="PORT",
+    help="Also listen for MQTT over TLS, usually on 8883; 0: any free one. [no TLS]",
+)
 functions_port = click.option(
     "--functions-port",
     "functions__port",

@@ -1,5 +1,6 @@
 """What settings must be that their types cannot say."""
 
+import ipaddress
 import operator
 import re
 from collections.abc import Iterator
@@ -8,6 +9,10 @@ from urllib.parse import urlsplit
 from iot_button.errors import SettingError
 from iot_button.events import SERIAL_NUMBER
 from iot_button.settings import Settings, is_loopback, known_names
+
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*")
+"""A host's name: RFC 1123, section 2.1, and `_`, which home routers give."""
 
 
 def check(settings: Settings) -> None:
@@ -21,6 +26,8 @@ def check(settings: Settings) -> None:
             raise SettingError(name, f"{name} = {value!r} has a control character")
     settings.topic_names.click("")  # a bad prefix raises
     _check_serial_number(settings.device.serial_number)
+    _check_names(settings.broker.names)
+    _check_key(settings)
     use = settings.broker.use
     if settings.broker.is_external:
         _check_address(use)
@@ -72,6 +79,28 @@ def _check_serial_number(serial_number: str | None) -> None:
             "device.serial_number",
             f"device.serial_number = {serial_number[:70]!r} is no serial number",
             mend="use 1 to 64 of A-Z a-z 0-9 _ -",
+        )
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    for name in names:
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            if HOST_NAME.fullmatch(name) is None:
+                raise SettingError(
+                    "broker.names",
+                    f"broker.names: {name[:70]!r} is no host name and no address",
+                    mend="write names as clients do: broker.example.com, 192.0.2.7",
+                ) from None
+
+
+def _check_key(settings: Settings) -> None:
+    if settings.broker.key_file is not None and settings.broker.certificate_file is None:
+        raise SettingError(
+            "broker.key_file",
+            f"broker.key_file = {settings.broker.key_file!r} stands without its certificate",
+            mend="set broker.certificate_file too",
         )
 
 

@@ -25,6 +25,8 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
     username: str | None = None
     password: str | None = None
     ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
 
     def __str__(self) -> str:
         """Return the address without its account, fit for a message."""
@@ -40,6 +42,9 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `use`: `amqtt` (embedded), `mosquitto` (a child process), or the address of one that runs.
     `websocket_origins`: web origins, beside loopback's own, whose pages may connect.
+    `certificate_file`, `key_file`: PEM, what a client shows of itself at one that is not ours.
+    `tls_port`, `websocket_tls_port`: where ours listens with TLS; None: nowhere.
+    `names`: what clients call this machine, for its certificate, beside the names it has itself.
     """
 
     use: str = "amqtt"
@@ -50,6 +55,11 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     username: str | None = None
     password: str | None = None
     ca_file: str | None = None
+    certificate_file: Text | None = None
+    key_file: Text | None = None
+    tls_port: Port | None = None
+    websocket_tls_port: Port | None = None
+    names: tuple[Text, ...] = ()
 
     def __repr__(self) -> str:
         return f"BrokerSettings({self.address})"  # no password in a log
@@ -73,6 +83,8 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
             username=self.username if url.username is None else unquote(url.username),
             password=self.password if url.password is None else unquote(url.password),
             ca_file=self.ca_file,
+            certificate_file=self.certificate_file,
+            key_file=self.key_file,
         )
 
 

@@ -27,7 +27,7 @@ def new_client(
     """Return a client that has the address's account and certificates, not yet connected.
 
     Raises:
-        SettingError: when the CA file cannot be used.
+        SettingError: when the CA file, or the client's certificate or key, cannot be used.
     """
     client = paho.Client(
         CallbackAPIVersion.VERSION2,
@@ -41,17 +41,32 @@ def new_client(
     if address.username is not None:
         client.username_pw_set(address.username, address.password)
     if address.tls:
-        try:
-            client.tls_set_context(_tls_context(address.ca_file))
-        except OSError as error:  # ssl.SSLError is one too
-            raise SettingError(
-                "broker.ca_file",
-                f"broker.ca_file = {address.ca_file!r} cannot be used: {error}",
-            ) from error
+        client.tls_set_context(
+            _tls_context(address.ca_file, address.certificate_file, address.key_file)
+        )
     return client
 
 
 @functools.lru_cache(maxsize=4)
-def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+def _tls_context(
+    ca_file: str | None, certificate_file: str | None, key_file: str | None
+) -> ssl.SSLContext:
     """Return what all clients share: the CA certificates, which take a megabyte each time."""
-    return ssl.create_default_context(cafile=ca_file)
+    key = "broker.ca_file"
+    shown = f"{key} = {ca_file!r}"
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        if certificate_file is not None:
+            key = "broker.certificate_file" if key_file is None else "broker.key_file"
+            shown = f"broker.certificate_file = {certificate_file!r}"
+            if key_file is not None:
+                shown += f" with broker.key_file = {key_file!r}"
+            context.load_cert_chain(certificate_file, key_file, _no_password)
+    except OSError as error:  # ssl.SSLError is one too
+        raise SettingError(key, f"{shown} cannot be used: {error}") from error
+    return context
+
+
+def _no_password() -> str:
+    """Answer for a key that is encrypted: otherwise OpenSSL asks at the terminal, and waits."""
+    raise OSError("the key is encrypted: write it out without a password")

@@ -321,6 +321,21 @@ def test_settings_cross_an_environment_unchanged() -> None:
     assert load(environ=as_environment(settings)) == settings
 
 
+@pytest.mark.parametrize("name", ["a..b", "-a", "a b", "*.example.com", "mqtts://host", "x" * 254])
+def test_what_is_no_host_name_is_no_name_of_the_broker(name: str) -> None:
+    error = refusal(environ={"IOT_BUTTON_BROKER_NAMES": f"broker.example.com,{name}"})
+    assert error.key == "broker.names"
+
+
+def test_the_broker_may_have_names_and_addresses() -> None:
+    settings = load(environ={"IOT_BUTTON_BROKER_NAMES": "my_pi, b.example.com,192.0.2.7,fd00::1"})
+    assert settings.broker.names == ("my_pi", "b.example.com", "192.0.2.7", "fd00::1")
+
+
+def test_a_key_without_its_certificate_is_refused() -> None:
+    assert refusal(environ={"IOT_BUTTON_BROKER_KEY_FILE": "k"}).key == "broker.key_file"
+
+
 def test_every_setting_has_a_variable() -> None:
     fields = {
         f"IOT_BUTTON_{section.name}_{field.name}".upper()
@@ -330,6 +345,10 @@ def test_every_setting_has_a_variable() -> None:
     }
     settings = load_with(username="u", password="p", ca_file="c")
     unset = {
+        "IOT_BUTTON_BROKER_CERTIFICATE_FILE",
+        "IOT_BUTTON_BROKER_KEY_FILE",
+        "IOT_BUTTON_BROKER_TLS_PORT",
+        "IOT_BUTTON_BROKER_WEBSOCKET_TLS_PORT",
         "IOT_BUTTON_FUNCTIONS_CLIENT_ID",
         "IOT_BUTTON_FUNCTIONS_EXACTLY_ONCE",
         "IOT_BUTTON_FUNCTIONS_MANIFEST",

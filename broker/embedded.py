@@ -158,9 +158,11 @@ class EmbeddedBroker:
             care = asyncio.create_task(look_after(gate, self._certificates))
             stopped = asyncio.create_task(self._stop.wait())
             await asyncio.wait((care, stopped, failed), return_when=asyncio.FIRST_COMPLETED)
-            care.cancel()
             stopped.cancel()
             await gate.stop()
+        if care.done():
+            await care  # it never ends but by an error
+        care.cancel()
         if failed.done():
             await failed
         failed.cancel()

@@ -1,11 +1,15 @@
 """What a broker does from time to time: hear of changed accounts, count, renew, and tidy up."""
 
 import asyncio
+import logging
 import ssl
 from typing import Final, Protocol
 
 from broker.gate.gate import Gate
 from broker.sys_topics import SysTopics
+from iot_button.errors import IotButtonError
+
+log = logging.getLogger(__name__)
 
 _DOOR: Final = 0.3
 """Seconds: an account that is removed is out within one."""
@@ -33,10 +37,7 @@ async def look_after(gate: Gate, certificates: Certificates | None) -> None:
     topics = SysTopics(gate.figures)
     figures_due, tidy_due = clock(), clock()
     while True:
-        if gate.door.refresh():
-            gate.dismiss_unwelcome()
-        if certificates is not None:
-            certificates.refresh()
+        refresh(gate, certificates)
         if clock() >= figures_due:
             figures_due += _FIGURES
             for topic, payload in topics.changes():
@@ -45,3 +46,14 @@ async def look_after(gate: Gate, certificates: Certificates | None) -> None:
             tidy_due += _HOUR
             gate.sessions.forget_old(days=gate.limits.session_days)
         await asyncio.sleep(_DOOR)
+
+
+def refresh(gate: Gate, certificates: Certificates | None) -> None:
+    """Hear of changed accounts and certificates. What cannot be read leaves all as it was."""
+    try:
+        if gate.door.refresh():
+            gate.dismiss_unwelcome()
+        if certificates is not None:
+            certificates.refresh()
+    except (IotButtonError, OSError, ssl.SSLError) as error:
+        log.error("accounts and certificates stay as they were: %s", error)

@@ -138,6 +138,7 @@ class Client:
             self._refuse(error.return_code, error.reason)
             return
         self._timer.cancel()
+        self._gate.entered(self)
         self.guest, self._session = guest, session
         self._frames.limit = self._gate.limits.packet_bytes
         self.send(packets.connack(packets.ACCEPTED, session_present=is_present))

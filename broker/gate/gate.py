@@ -34,12 +34,15 @@ class Limits:
         packet_bytes: of one packet.
         connect_timeout: seconds from a connection to its CONNECT.
         connections: at a time.
+        newcomers: connections at a time that are not let in yet; beyond, the oldest of them goes,
+            so that those who connect and say nothing keep nobody else out.
         session_days: after which a session that nobody came back to is forgotten.
     """
 
     packet_bytes: int = MAX_PACKET_BYTES
     connect_timeout: float = 10.0
     connections: int = 20_000
+    newcomers: int = 2_000
     session_days: float = 60.0
 
 
@@ -54,6 +57,7 @@ class Gate:
         self._router = Router(self._on_broadcast)
         self.sessions = Sessions(self._router, journal, figures)
         self._clients: set[Client] = set()
+        self._newcomers: dict[Client, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._warned: set[tuple[str | None, str]] = set()
 
@@ -88,9 +92,16 @@ class Gate:
         figures.connections = len(self._clients)
         figures.connections_total += 1
         figures.connections_maximum = max(figures.connections, figures.connections_maximum)
+        self._newcomers[client] = None
         if figures.connections > self.limits.connections:
             client.end("too many connections")
+        elif len(self._newcomers) > self.limits.newcomers:
+            next(iter(self._newcomers)).end("too many newcomers")
         return client
+
+    def entered(self, client: Client) -> None:
+        """Hear that one has been let in."""
+        self._newcomers.pop(client, None)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something run that waits."""
@@ -106,6 +117,7 @@ class Gate:
     def left(self, client: Client) -> None:
         """Hear that a connection has ended."""
         self._clients.discard(client)
+        self._newcomers.pop(client, None)
         self.figures.connections = len(self._clients)
 
     def dismiss_unwelcome(self) -> None:

@@ -176,7 +176,7 @@ class WebSocketLink:
         if self._is_closing:
             return
         self._outgoing += data
-        self.is_slow = len(self._outgoing) > MOST_BUFFERED
+        self.is_slow = self.is_slow or len(self._outgoing) > MOST_BUFFERED
         self._writes.set()
 
     def read_on(self, wanted: bool) -> None:

@@ -3,6 +3,8 @@
 import datetime
 import ipaddress
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -17,6 +19,27 @@ BACKDATED = datetime.timedelta(days=1)
 """So far may the clock of a device be behind ours."""
 LOCAL_DOMAINS = ("localhost", "local", "lan", "home.arpa", "internal")
 """Where no public name can be: RFC 6761, RFC 6762, RFC 8375; `lan` is many home routers' own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A certificate that was given out. `fingerprint`: SHA-256 of it, in hexadecimal."""
+
+    serial_number: str
+    fingerprint: str
+    not_after: datetime.datetime
+    revoked: bool
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate, *, revoked: bool = False) -> Self:
+        """Return what there is to say of a button's certificate."""
+        (name,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return cls(
+            serial_number=str(name.value),
+            fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+            not_after=certificate.not_valid_after_utc,
+            revoked=revoked,
+        )
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
@@ -101,7 +124,8 @@ def revocation_list(
     dated = now - datetime.timedelta(hours=1)
     number = 1
     if before is not None:
-        dated = max(dated, before.last_update_utc + datetime.timedelta(seconds=1))
+        if before.last_update_utc < now:  # otherwise the clock was ahead then
+            dated = max(dated, before.last_update_utc + datetime.timedelta(seconds=1))
         number = before.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number + 1
     builder = (
         x509.CertificateRevocationListBuilder()
@@ -115,6 +139,11 @@ def revocation_list(
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(moment)
         builder = builder.add_revoked_certificate(entry.build())
     return builder.sign(ca_key, hashes.SHA256())
+
+
+def is_fresh(crl: x509.CertificateRevocationList, now: datetime.datetime) -> bool:
+    """Whether a list of revoked certificates is good for half its life at least."""
+    return crl.last_update_utc <= now <= crl.last_update_utc + CRL_LIFE / 2
 
 
 def general_name(name: str) -> x509.GeneralName:
@@ -175,3 +204,23 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is an IP address."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def may_vouch(ca: x509.Certificate, name: str) -> bool:
+    """Whether a name is among those that the CA is limited to (RFC 5280, 4.2.1.10)."""
+    if is_address(name):
+        return True
+    limits = ca.extensions.get_extension_for_class(x509.NameConstraints).value
+    permitted = [
+        one.value for one in limits.permitted_subtrees or () if isinstance(one, x509.DNSName)
+    ]
+    return any(f".{name.lower()}".endswith(f".{one.lower()}") for one in permitted)

@@ -120,12 +120,13 @@ def revocation_list(
 
     OpenSSL takes, of several lists that it has loaded, the one whose date is later, and knows
     whole seconds only: so each is dated a second after the one before, and the first an hour back.
+    One whose predecessor is lost, or was made while the clock was ahead, is dated now.
     """
-    dated = now - datetime.timedelta(hours=1)
-    number = 1
+    hour_ago, number = now - datetime.timedelta(hours=1), 1
+    dated = now if revoked else hour_ago
     if before is not None:
-        if before.last_update_utc < now:  # otherwise the clock was ahead then
-            dated = max(dated, before.last_update_utc + datetime.timedelta(seconds=1))
+        if before.last_update_utc < now:
+            dated = max(hour_ago, before.last_update_utc + datetime.timedelta(seconds=1))
         number = before.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number + 1
     builder = (
         x509.CertificateRevocationListBuilder()

@@ -21,6 +21,7 @@ COMMANDS: Final[Table] = {
     "device": ("device_sim.commands.device.group", "Run a real button on this machine."),
     "tail": ("iot_button.commands.tail", "Print processed clicks as they come."),
     "broker": ("broker.command", "Run the MQTT broker alone."),
+    "provision": ("broker.provision_command", "Give a button a certificate, or revoke it."),
     "functions": ("functions.command", "Run the function runtime alone."),
     "rule": ("functions.rule_command", "Try an AWS IoT rule on a message."),
     "dashboard": ("dashboard.command", "Run the web dashboard alone."),

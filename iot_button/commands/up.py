@@ -13,6 +13,7 @@ from iot_button.options import (
     functions_port,
     mqtt_port,
     takes_settings,
+    tls_port,
     websocket_port,
 )
 from iot_button.settings import ENVIRONMENT_PREFIX, Settings, as_environment
@@ -39,6 +40,7 @@ CONNECTS_PER_SECOND = 50
 @click.option("--no-dashboard", is_flag=True, help="Leave the dashboard out.")
 @mqtt_port
 @websocket_port
+@tls_port
 @click.option(
     "--functions",
     "functions__manifest",

@@ -113,7 +113,7 @@ def test_a_client_of_ours_shows_its_certificate(
 
 
 def test_a_certificate_that_cannot_be_used_is_an_error_that_names_the_setting(
-    tmp_path: Path, server: ServerCertificates
+    server: ServerCertificates,
 ) -> None:
     address = BrokerAddress(
         host="localhost",

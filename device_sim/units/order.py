@@ -172,9 +172,10 @@ def _check_files(settings: Settings, config: Path | None) -> None:
                 f"{config} has a password, and other users can read it (mode {mode:04o})",
                 mend=f"chmod 600 {config}",
             )
-    ca_file = settings.broker.ca_file
-    if ca_file is not None and not Path(ca_file).is_absolute():
-        raise IotButtonError(
-            f"broker.ca_file = {ca_file!r} is a path from this folder; a service starts elsewhere",
-            mend=f"write {Path(ca_file).absolute()}",
-        )
+    for key in ("ca_file", "certificate_file", "key_file"):
+        path = getattr(settings.broker, key)
+        if path is not None and not Path(path).is_absolute():
+            raise IotButtonError(
+                f"broker.{key} = {path!r} is a path from this folder; a service starts elsewhere",
+                mend=f"write {Path(path).absolute()}",
+            )

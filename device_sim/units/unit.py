@@ -144,9 +144,9 @@ class Unit:
         paths = [self.program.python, self.program.packages]
         if self.scope is Scope.USER:
             paths += [self.state_dir, *filter(None, [self.order.config])]
-        if self.order.settings.broker.ca_file is not None:
-            paths.append(Path(self.order.settings.broker.ca_file))
-        return paths
+        broker = self.order.settings.broker
+        files = (broker.ca_file, broker.certificate_file, broker.key_file)
+        return paths + [Path(file) for file in files if file is not None]
 
     def _check(self) -> None:
         if self.scope is Scope.USER:

@@ -251,9 +251,7 @@ def test_the_settings_file_of_this_folder_goes_along(shell: Shell, tmp_path: Pat
 
 
 @pytest.mark.parametrize("key", ["ca_file", "certificate_file"])
-def test_a_relative_path_in_the_settings_is_refused(
-    shell: Shell, tmp_path: Path, key: str
-) -> None:
+def test_a_relative_path_in_the_settings_is_refused(shell: Shell, tmp_path: Path, key: str) -> None:
     (tmp_path / "iot-button.toml").write_text(f'[broker]\n{key} = "ca.pem"\n')
     text = shell.run("install", "--pin", "17", status=1).said
     assert f"write {tmp_path / 'ca.pem'}" in text

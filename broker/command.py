@@ -1,41 +1,69 @@
 """`iot-button broker`: the MQTT broker alone."""
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from broker.accounts import AccountFile
+from iot_button.cli import LazyGroup, Table
 from iot_button.console import say_ready
-from iot_button.errors import IotButtonError
+from iot_button.errors import IotButtonError, SettingError
+from iot_button.house import make_house
 from iot_button.lifetime import Lifetime
 from iot_button.open_files import allow_most_open_files
-from iot_button.options import mqtt_port, takes_settings, until_stdin_closes, websocket_port
-from iot_button.settings import Settings
+from iot_button.options import (
+    mqtt_port,
+    takes_settings,
+    tls_port,
+    until_stdin_closes,
+    websocket_port,
+)
+from iot_button.settings import Settings, is_loopback
 
 if TYPE_CHECKING:
     from broker.embedded import EmbeddedBroker
     from broker.mosquitto import MosquittoBroker
 
 
-@click.command(epilog="Example: iot-button broker --broker mosquitto --port 1884")
+log = logging.getLogger(__name__)
+
+COMMANDS: Final[Table] = {
+    "export": ("broker.export_command", "Write another broker's configuration."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    invoke_without_command=True,
+    epilog="Example: iot-button broker --broker mosquitto --port 1884",
+)
 @mqtt_port
 @websocket_port
+@tls_port
 @click.option(
     "--hold-clicks",
     is_flag=True,
     help="Hold clicks for a function runtime that has not connected yet (amqtt only; mosquitto "
-    "holds them once it has been there). Without one, they fill the memory.",
+    "holds them once it has been there). Without one, they fill the disk.",
 )
 @until_stdin_closes
 @takes_settings
 def command(settings: Settings, hold_clicks: bool, until_stdin_closes: bool) -> None:
-    """Run the MQTT broker alone, on loopback, until Ctrl-C."""
+    """Run the MQTT broker alone until Ctrl-C: on loopback, or with accounts beyond."""
+    if click.get_current_context().invoked_subcommand is not None:
+        _refuse_options()
+        return
     if settings.broker.is_external:
         raise IotButtonError(
             f"{settings.broker.address} is a broker that runs already: there is nothing to start"
         )
+    _check_reach(settings)
+    make_house(Path(settings.state_dir))  # our own parts use it from their start on
     allow_most_open_files()  # each connection is one; mosquitto has this from us
     failed = False
     with Lifetime(until_stdin_closes=until_stdin_closes) as lifetime:
@@ -46,37 +74,92 @@ def command(settings: Settings, hold_clicks: bool, until_stdin_closes: bool) -> 
             lifetime.stop()
 
         with _broker(settings, on_failure, hold_clicks=hold_clicks) as broker:
-            say_ready(
-                "broker",
-                mqtt=f"mqtt://{broker.host}:{broker.port}",
-                websocket=f"ws://{broker.host}:{broker.websocket_port}",
-            )
+            say_ready("broker", **_addresses(broker))
             lifetime.wait()
         if failed:
             raise IotButtonError("the broker ended; its reason is above")
 
 
+def _refuse_options() -> None:
+    """Refuse what stands before a subcommand: it would have no effect there."""
+    context = click.get_current_context()
+    for name in context.params:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"write the options after `{context.invoked_subcommand} ...`")
+
+
+def _addresses(broker: "EmbeddedBroker | MosquittoBroker") -> dict[str, str]:
+    ports = {
+        "mqtt": ("mqtt", broker.port),
+        "mqtts": ("mqtts", broker.tls_port),
+        "websocket": ("ws", broker.websocket_port),
+        "secureWebsocket": ("wss", broker.websocket_tls_port),
+    }
+    return {
+        name: f"{scheme}://{broker.host}:{port}"
+        for name, (scheme, port) in ports.items()
+        if port is not None
+    }
+
+
+def _check_reach(settings: Settings) -> None:
+    """Refuse to listen beyond loopback with an open door."""
+    host = settings.broker.host
+    if is_loopback(host):
+        return
+    if not AccountFile(Path(settings.state_dir)).read():
+        raise SettingError(
+            "broker.host",
+            f"broker.host = {host!r} is beyond loopback, where everyone on the network could press "
+            "buttons: accounts are needed",
+            mend="make one: iot-button account add NAME --admin; or keep 127.0.0.1; or use a "
+            "broker that has accounts: --broker mqtts://HOST:PORT",
+        )
+    if settings.broker.tls_port is None:
+        log.warning(
+            "passwords cross the network in clear text on port %d; --tls-port 8883 adds TLS",
+            settings.broker.port,
+        )
+
+
 def _broker(
     settings: Settings, on_failure: Callable[[], None], *, hold_clicks: bool
 ) -> AbstractContextManager["EmbeddedBroker | MosquittoBroker"]:
+    from broker.mosquitto_settings import certificates_of
+
     # Only the one that runs is imported: amqtt is 85 ms and 15 MB.
     if settings.broker.use == "mosquitto":
         from broker.mosquitto import MosquittoBroker
+        from broker.mosquitto_settings import accounts_of
 
         return MosquittoBroker(
             host=settings.broker.host,
             port=settings.broker.port,
             websocket_port=settings.broker.websocket_port,
+            tls_port=settings.broker.tls_port,
+            websocket_tls_port=settings.broker.websocket_tls_port,
+            accounts=accounts_of(settings),
+            certificates=certificates_of(settings),
             directory=Path(settings.state_dir) / "mosquitto",
             on_failure=on_failure,
         )
+    from broker.account_door import AccountDoor
     from broker.embedded import EmbeddedBroker
 
+    state_dir = Path(settings.state_dir)
     return EmbeddedBroker(
         host=settings.broker.host,
         port=settings.broker.port,
         websocket_port=settings.broker.websocket_port,
-        journal=Path(settings.state_dir) / "broker" / "journal.db",
+        tls_port=settings.broker.tls_port,
+        websocket_tls_port=settings.broker.websocket_tls_port,
+        certificates=certificates_of(settings),
+        journal=state_dir / "broker" / "journal.db",
+        door=AccountDoor(
+            state_dir,
+            settings.topic_names,
+            open_without_accounts=is_loopback(settings.broker.host),
+        ),
         websocket_origins=settings.broker.websocket_origins,
         hold={settings.functions_client_id: settings.topic_names.clicks} if hold_clicks else {},
         on_failure=on_failure,

@@ -1,25 +1,30 @@
 """The same broker settings, carried out by a mosquitto child process."""
 
 import contextlib
+import ipaddress
 import logging
-import os
-import pwd
-import random
 import shutil
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
-from broker.listening import MAX_PACKET_BYTES, bind, port_of
-from iot_button.errors import IotButtonError, PortTakenError, StopTimeoutError
+from broker.listening import port_of
+from broker.mosquitto_child import MosquittoChild
+from broker.mosquitto_configuration import Listeners, address_of
+from broker.mosquitto_files import AccessTexts, Accounts, Certificates, Change, MosquittoFiles
+from broker.mosquitto_sockets import accepts, bind_free, is_open_to_all
+from iot_button.errors import IotButtonError, StopTimeoutError
 
 log = logging.getLogger(__name__)
 
 START_TIMEOUT = 5.0
+_STOP_TIMEOUT = 3.0
+_LOOK = 0.3
+"""Seconds between two looks at accounts and certificates: who is removed is out within one."""
+_CALM = 5.0
+"""Seconds from one start to the next where someone is new: a hundred new buttons are few starts."""
 
 
 def find_program() -> str:
@@ -38,61 +43,26 @@ def find_program() -> str:
     return path
 
 
-def configuration(*, host: str, port: int, websocket_port: int, directory: Path) -> str:
-    """Return mosquitto.conf for these settings (mosquitto.conf(5), version 2.0)."""
-    return f"""\
-# Written at each start by iot-button; changes are lost.
-per_listener_settings false
-allow_anonymous true
-# As root mosquitto would change to a user that cannot write here.
-user {pwd.getpwuid(os.getuid()).pw_name}
-
-listener {port} {host}
-# Here an interface, not an address: mosquitto 2.0.11 listens for WebSockets everywhere otherwise.
-listener {websocket_port} {_loopback_interface()}
-protocol websockets
-
-# Nagle's algorithm costs 44 ms a message.
-set_tcp_nodelay true
-# The default queue of 1,000 drops acknowledged messages of a client that is away or slow.
-max_queued_messages 0
-
-# Sessions and waiting messages are on disk at each change. That writes what waits anew for each
-# message: good for some 500 clicks/s, and less while many wait. To save once a second is faster
-# and loses, when mosquitto is killed, what was acknowledged within it (both measured).
-persistence true
-persistence_location {directory}/
-autosave_on_changes true
-autosave_interval 1
-# A session that nobody came back to is not kept for ever.
-persistent_client_expiration 2m
-max_packet_size {MAX_PACKET_BYTES}
-
-log_dest stderr
-log_timestamp false
-log_type error
-log_type warning
-"""
-
-
-def _loopback_interface() -> str:
-    names = [name for _index, name in socket.if_nameindex()]
-    return next((name for name in ("lo", "lo0") if name in names), "lo")
-
-
-_NEVER_GIVEN = range(15_000, 32_768)
-"""Ports below those of Linux's ip_local_port_range (ip(7)), and macOS's."""
-_TRIES = 50
+def _no_accounts() -> AccessTexts | None:
+    return None
 
 
 class MosquittoBroker:
     """A mosquitto child process, from `with` to the end of its block.
 
+    Changed accounts and certificates reach it within a second, by a start anew that ends all
+    connections for a moment. SIGHUP would do with less, and 2.0.11 then drops what it acknowledges
+    for each session that it has from disk and whose client has not been back (seen), goes on with
+    who has come in with a certificate that is revoked since, and shows the old one to browsers.
+
     Args:
-        host: the loopback address to listen on.
+        host: the address to listen on.
         port: for MQTT; 0 picks a free one, and the attribute then holds it.
         websocket_port: for MQTT over WebSocket; likewise.
+        tls_port, websocket_tls_port: likewise with TLS; None: not at all.
         directory: where its configuration and its database lie; made when missing.
+        accounts: reads who may come in; without accounts, everyone on loopback may.
+        certificates: for the ports with TLS.
         on_failure: called, on a thread, when mosquitto ends without being told to.
     """
 
@@ -103,115 +73,133 @@ class MosquittoBroker:
         port: int,
         websocket_port: int,
         directory: Path,
+        tls_port: int | None = None,
+        websocket_tls_port: int | None = None,
+        accounts: Accounts = _no_accounts,
+        certificates: Certificates | None = None,
         on_failure: Callable[[], None] = lambda: None,
     ) -> None:
         self.host = host
         self.port = port
         self.websocket_port = websocket_port
-        self._directory = directory
+        self.tls_port = tls_port
+        self.websocket_tls_port = websocket_tls_port
+        self._files = MosquittoFiles(directory, accounts=accounts, certificates=certificates)
         self._on_failure = on_failure
         self._stopping = threading.Event()
+        self._started_at = 0.0
+        self._keeper = threading.Thread(target=self._keep_up, name="mosquitto", daemon=True)
 
     def __enter__(self) -> Self:
-        program = find_program()
-        try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            problem = f"the state directory {self._directory} cannot be made: {error.strerror}"
-            raise IotButtonError(problem, mend="name another one with --state-dir DIR") from error
-        # mosquitto cannot tell which free port it took: we pick, let go, and name it.
-        with (
-            _bind(self.host, self.port, setting="broker.port") as mqtt,
-            _bind(self.host, self.websocket_port, setting="broker.websocket_port") as websocket,
-        ):
-            self.port, self.websocket_port = port_of(mqtt), port_of(websocket)
-        file = self._directory / "mosquitto.conf"
-        file.write_text(
-            configuration(
-                host=self.host,
-                port=self.port,
-                websocket_port=self.websocket_port,
-                directory=self._directory.resolve(),
-            )
-        )
-        self._child = subprocess.Popen(
-            [*_ended_with_us(), program, "-c", str(file)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self._child.stderr is not None  # noqa: S101 - for the type checker: it is a PIPE
-        threading.Thread(target=self._watch, args=(self._child.stderr,), daemon=True).start()
-        try:
-            self._wait_until_it_answers()
-        except BaseException:
-            self.stop()
-            raise
+        self._program = find_program()
+        self._listeners = self._pick_ports()
+        self._files.write(self._listeners)
+        self._child = self._start()
+        self._keeper.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.stop()
 
-    def stop(self, timeout: float = 3.0) -> None:
+    def stop(self, timeout: float = _STOP_TIMEOUT) -> None:
         """Let mosquitto write its database and end.
 
         Raises:
             StopTimeoutError: it had to be killed after `timeout` seconds.
         """
         self._stopping.set()
-        self._child.terminate()
+        self._keeper.join()  # it may be at a restart, which takes the child's own time
+        self._child.end(timeout)
+
+    def _pick_ports(self) -> Listeners:
+        """Return free ports. mosquitto cannot tell which one it took: we pick, let go, name it."""
+        address = address_of(self.host)
+        wanted = Listeners(
+            address=address,
+            port=self.port,
+            websocket_port=self.websocket_port,
+            tls_port=self.tls_port,
+            websocket_tls_port=self.websocket_tls_port,
+        )
+        with contextlib.ExitStack() as stack:
+            bound = {
+                setting.removeprefix("broker."): port_of(
+                    stack.enter_context(bind_free(self.host, port, setting=setting))
+                )
+                for setting, port in wanted.all()
+            }
+        for attribute, port in bound.items():
+            setattr(self, attribute, port)
+        return Listeners(address=address, **bound)
+
+    def _start(self) -> MosquittoChild:
+        child = MosquittoChild(
+            self._program,
+            self._files.configuration,
+            stopping=self._stopping,
+            on_failure=self._on_failure,
+        )
         try:
-            self._child.wait(timeout)
-        except subprocess.TimeoutExpired as error:
-            self._child.kill()
-            self._child.wait()
-            raise StopTimeoutError("mosquitto", timeout) from error
+            self._wait_until_it_answers(child)
+        except BaseException:
+            child.end(_STOP_TIMEOUT)
+            raise
+        self._files.are_read()
+        self._started_at = time.monotonic()
+        return child
 
-    def _watch(self, lines: IO[str]) -> None:
-        with lines:
-            for line in lines:
-                log.warning("mosquitto: %s", line.rstrip())
-        status = self._child.wait()
-        if not self._stopping.is_set():
-            log.error("mosquitto ended by itself (status %d)", status)
-            self._on_failure()
-
-    def _wait_until_it_answers(self) -> None:
+    def _wait_until_it_answers(self, child: MosquittoChild) -> None:
         deadline = time.monotonic() + START_TIMEOUT
-        for port in (self.port, self.websocket_port):
-            while not _answers(self.host, port):
-                if self._child.poll() is not None:
+        host = _near(self._listeners.address)
+        for setting, port in self._listeners.all():
+            while not accepts(host, port) and not self._stopping.is_set():
+                if (status := child.status) is not None:
                     raise IotButtonError(
-                        f"mosquitto did not start (status {self._child.returncode}); "
-                        "its reason is above"
+                        f"mosquitto did not start (status {status}); its reason is above"
                     )
                 if time.monotonic() > deadline:
                     raise IotButtonError(f"mosquitto does not answer on port {port}")
                 time.sleep(0.01)
+            if not _is_everywhere(self._listeners.address) and is_open_to_all(port):
+                raise IotButtonError(
+                    f"mosquitto listens on port {port} at every address, not at {host} alone "
+                    f"as {setting} asks",
+                    mend="leave --broker out: the broker of our own listens where it is told",
+                )
+
+    def _keep_up(self) -> None:
+        """Start mosquitto anew after a change. What cannot be read leaves all as it was."""
+        said = ""
+        while not self._stopping.wait(_LOOK):
+            try:
+                change = self._files.write(self._listeners)
+                said = ""
+            except (IotButtonError, OSError) as error:
+                if str(error) != said:  # once, not each time
+                    said = str(error)
+                    log.error("accounts and certificates stay as they were: %s", error)
+                continue
+            is_calm = time.monotonic() - self._started_at >= _CALM
+            if change is Change.NOW or (change is Change.SOON and is_calm):
+                self._start_anew()
+
+    def _start_anew(self) -> None:
+        log.info("accounts or certificates have changed: mosquitto is started anew")
+        try:
+            with contextlib.suppress(StopTimeoutError):  # killed, and gone
+                self._child.end(_STOP_TIMEOUT)
+            self._child = self._start()
+        except IotButtonError as error:
+            log.error("mosquitto could not be started anew: %s", error)
+            self._on_failure()
 
 
-def _bind(host: str, port: int, *, setting: str) -> socket.socket:
-    """Bind a socket; for port 0 to one that no outgoing connection is given.
-
-    What the system gives for 0 is of the range that it gives to connections too: with many of them
-    about, one takes the port between our letting it go and mosquitto's taking it (seen).
-    """
-    for _ in range(_TRIES if port == 0 else 0):
-        with contextlib.suppress(PortTakenError):
-            return bind(host, random.choice(_NEVER_GIVEN), setting=setting)  # noqa: S311 - no secret
-    return bind(host, port, setting=setting)
+def _is_everywhere(address: str) -> bool:
+    return ipaddress.ip_address(address).is_unspecified
 
 
-def _ended_with_us() -> list[str]:
-    """Have the kernel end mosquitto when we are killed; where that is not known, nothing."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
-
-
-def _answers(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=1.0).close()
-    except OSError:
-        return False
-    return True
+def _near(address: str) -> str:
+    """Return where we ourselves reach who listens at an address."""
+    if not _is_everywhere(address):
+        return address
+    return "::1" if ":" in address else "127.0.0.1"

@@ -1,0 +1,50 @@
+"""What the settings say of accounts and certificates, as mosquitto needs it."""
+
+from pathlib import Path
+
+from broker.access import acl_file, password_file
+from broker.accounts import AccountFile
+from broker.mosquitto_files import AccessTexts, Accounts, Certificates
+from iot_button.settings import Settings
+
+
+def accounts_of(settings: Settings) -> Accounts:
+    """Return what reads the accounts of an installation, where their file has changed.
+
+    It raises StorageError where they cannot be read: that opens no door.
+    """
+    file = AccountFile(Path(settings.state_dir))
+    seen: object = None
+    texts: AccessTexts | None = None
+
+    def read() -> AccessTexts | None:
+        nonlocal seen, texts
+        try:
+            status = file.path.stat()
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+        except FileNotFoundError:
+            return None
+        if stamp != seen:
+            accounts = file.read()
+            texts = None
+            if accounts:
+                texts = AccessTexts(
+                    passwords=password_file(accounts.values()),
+                    access=acl_file(accounts.values(), settings.topic_names),
+                )
+            seen = stamp
+        return texts
+
+    return read
+
+
+def certificates_of(settings: Settings) -> Certificates | None:
+    """Return the certificates for the ports with TLS; None: there are no such ports.
+
+    Raises: as `ServerCertificates.open` does.
+    """
+    if settings.broker.tls_port is None and settings.broker.websocket_tls_port is None:
+        return None
+    from broker.certificates import ServerCertificates
+
+    return ServerCertificates.open(Path(settings.state_dir), names=settings.broker.names)

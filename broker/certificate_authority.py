@@ -21,11 +21,15 @@ from broker.certificate_files import (
     read_certificate,
     read_key,
     read_list,
+)
+from iot_button.errors import IotButtonError
+from iot_button.files import (
+    DamagedFileError,
+    StorageError,
+    make_private_folder,
     sync_folder,
     write_private,
 )
-from iot_button.errors import IotButtonError
-from iot_button.files import DamagedFileError, StorageError, make_private_folder
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from iot_button.files import DamagedFileError, StorageError, make_private_folder, open_private
+from iot_button.files import (
+    DamagedFileError,
+    StorageError,
+    make_private_folder,
+    open_private,
+)
 
 _DEVICE = re.compile(r"([A-Za-z0-9_-]{1,64})\.([0-9a-f]{1,40})\.pem")
 """How a device's certificate is called: by its button's serial number, and by its own in X.509."""
@@ -37,37 +41,6 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # ends with the process, however that ends
         yield
-    finally:
-        os.close(descriptor)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file, mode 0600, so that anyone finds the old one or the new one, and whole.
-
-    Raises:
-        StorageError: it cannot be written; the old one is untouched.
-    """
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
-    except OSError as error:
-        raise StorageError.of(path, error) from error
-
-
-def sync_folder(path: Path) -> None:
-    """Have the names in a folder on disk, so that a rename outlives a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -20,7 +20,6 @@ from broker.certificate_files import (
     read_certificate,
     read_key,
     read_list,
-    write_private,
 )
 from broker.machine_names import addresses, host_name
 from broker.tls import (
@@ -32,7 +31,7 @@ from broker.tls import (
     server_context,
 )
 from iot_button.errors import SettingError
-from iot_button.files import DamagedFileError
+from iot_button.files import DamagedFileError, write_private
 
 __all__ = [
     "CertificateFiles",

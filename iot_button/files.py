@@ -5,6 +5,7 @@ import fcntl
 import itertools
 import logging
 import os
+import tempfile
 from pathlib import Path
 
 from iot_button.errors import IotButtonError
@@ -69,6 +70,37 @@ def open_private(path: Path, flags: int) -> int:
         return os.open(path, flags | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StorageError.of(path, error) from error
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file, mode 0600, so that anyone finds the old one or the new one, and whole.
+
+    Raises:
+        StorageError: it cannot be written; the old one is untouched.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError.of(path, error) from error
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder on disk, so that a rename outlives a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def set_aside(path: Path) -> Path:

@@ -14,7 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 CA_LIFE = datetime.timedelta(days=3652)
 SERVER_LIFE = datetime.timedelta(days=397)
 """Clients take no server certificate for longer: the rule of browsers, and Apple's for any."""
-CRL_LIFE = datetime.timedelta(days=30)
+CRL_LIFE = SERVER_LIFE
+"""It is made anew with each revocation: this is for a broker that our files were copied to."""
 BACKDATED = datetime.timedelta(days=1)
 """So far may the clock of a device be behind ours."""
 LOCAL_DOMAINS = ("localhost", "local", "lan", "home.arpa", "internal")

@@ -258,6 +258,15 @@ def test_a_button_that_was_revoked_can_have_a_new_certificate(shell: Shell) -> N
     assert first["fingerprint"] != second["fingerprint"]
 
 
+def test_commands_that_run_at_once_share_one_ca(start: Start, shell: Shell) -> None:
+    programs = [start("provision", f"B-{number}") for number in range(4)]
+    assert [program.end() for program in programs] == [0] * 4
+    made = [path.read_bytes() for path in shell.state.glob("provisioned/*/ca.pem")]
+    assert (len(made), len(set(made))) == (4, 1)
+    assert {f"B-{number}" for number in range(4)} <= set(AccountFile(shell.state).read())
+    assert len(shell.run("--list")) == 4
+
+
 def test_a_button_has_an_account_of_its_name_until_it_is_revoked(shell: Shell) -> None:
     accounts = AccountFile(shell.state)
     shell.run("KITCHEN-1")

@@ -57,7 +57,10 @@ def _serial_number(
 )
 @click.option("--list", "is_list", is_flag=True, help="Print what was given out, revoked or not.")
 @click.option(
-    "--revoke", metavar="SERIAL", callback=_serial_number, help="Shut a button out, for good."
+    "--revoke",
+    metavar="SERIAL",
+    callback=_serial_number,
+    help="Shut a button out; it can be given a new one.",
 )
 @takes_settings
 def command(

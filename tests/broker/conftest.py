@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.broker.wire import TcpStream, WebSocketStream, Wire
+from tests.broker.wire import Wire
+from tests.broker.wire_streams import TcpStream, WebSocketStream
 from tests.support import Program, require_program
 
 FREE = ("--port", "0", "--websocket-port", "0")

@@ -7,8 +7,9 @@ import pytest
 
 from tests.broker import wire_packets as packets
 from tests.broker.conftest import Dial
-from tests.broker.wire import TcpStream, Wire
+from tests.broker.wire import Wire
 from tests.broker.wire_packets import Will, field, packet
+from tests.broker.wire_streams import TcpStream
 from tests.support import Program
 
 AFTER_CONNECT: dict[str, bytes] = {

@@ -65,6 +65,12 @@ def test_an_unknown_protocol_name_is_closed(standing: Program, dial: Dial, name:
     assert refused_with(dial, standing, packets.connect("a", name=name)) in (None, 1)
 
 
+def test_the_protocol_name_of_3_1_at_the_level_of_3_1_1_is_refused(
+    standing: Program, dial: Dial
+) -> None:
+    assert refused_with(dial, standing, packets.connect("a", name="MQIsdp")) in (None, 1)
+
+
 def test_the_reserved_flag_of_connect_must_be_0(standing: Program, dial: Dial) -> None:
     assert refused_with(dial, standing, packets.connect("a", more_flags=1)) is None
 

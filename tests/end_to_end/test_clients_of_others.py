@@ -1,12 +1,9 @@
 """Clients that no one here wrote: mosquitto's own, and the Paho JavaScript client in a page."""
 
-import functools
 import hashlib
-import http.server
 import json
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import Start
+from tests.end_to_end.pages import served
 from tests.support import DEADLINE, Program, eventually, require_program
 
 CLICK = '{"serialNumber":"G030JF055364XVRB","batteryVoltage":"1716mV","clickType":"SINGLE"}'
@@ -59,18 +57,8 @@ def test_mosquitto_pub_presses_and_mosquitto_sub_sees_the_processed_click(
 @pytest.fixture
 def talk_page() -> Iterator[str]:
     """The address of the page, served from loopback."""
-    handler = functools.partial(QuietHandler, directory=str(PAHO))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/index.html"
-        server.shutdown()
-        thread.join()
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_arguments: object) -> None:
-        pass
+    with served(PAHO) as address:
+        yield address
 
 
 def test_a_page_with_the_paho_javascript_client_shows_the_event(

@@ -1,5 +1,6 @@
 """`iot-button broker export`: the settings as another broker's configuration."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -46,4 +47,5 @@ def mosquitto(settings: Settings, directory: Path, force: bool) -> None:
         certificates=None if certificates is None else certificates.files,
         force=force,
     )
-    say(f"written; start it with: mosquitto -c {directory / 'mosquitto.conf'}")
+    file = shlex.quote(str(directory / "mosquitto.conf"))
+    say(f"written; start it with: mosquitto -c {file}")

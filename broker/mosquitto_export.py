@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from broker.mosquitto_configuration import AccessFiles, Listeners, configuration
-from broker.mosquitto_files import NOBODY, AccessTexts, write_private
+from broker.mosquitto_files import AccessTexts, write_private
 from broker.tls import CertificateFiles
 from iot_button.errors import IotButtonError
 from iot_button.files import StorageError, make_private_folder
@@ -39,13 +39,16 @@ def export(
             does whatever else lies there.
 
     Raises:
-        IotButtonError: there is something already, or a port is 0.
+        IotButtonError: there is something already, a port is 0, or the network would be let in.
         StorageError: something cannot be read or written.
     """
     directory = directory.absolute()
     _check(directory, listeners, force=force)
     if accounts is None and not listeners.is_loopback:
-        accounts = NOBODY
+        raise IotButtonError(
+            f"broker.host: {listeners.address} is beyond loopback, and there are no accounts",
+            mend="make one: iot-button account add NAME --admin",
+        )
     texts = _texts(directory, listeners, accounts, certificates)
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -175,8 +178,9 @@ The paths in mosquitto.conf are whole ones: to move this folder, export it anew 
 The files are for the user who exported them alone, and mosquitto must run as that user. Keep them
 so: with them, one can try passwords, and be taken for this broker.
 
-Accounts that change later are not known here. Export again with --force, and then let mosquitto
-read the files: kill -HUP PID. That ends the connections of accounts that are gone.
+Accounts that change later are not known here. Export again with --force, and start mosquitto anew
+(SIGTERM, then the command above; what waits is on disk). SIGHUP is not enough: mosquitto 2.0.11
+then drops messages for clients that are away.
 """
     if certificates is None:
         return text
@@ -185,8 +189,7 @@ read the files: kill -HUP PID. That ends the connections of accounts that are go
 Certificates: devices trust certificates/ca.pem. A device needs its own (`iot-button provision`) on
 tls_port, and its serial number is its account.
 certificates/crl.pem is good until {_end_of_list(certificates)}: after that no device is let in.
-Export again before, with --force, and kill -HUP. After a revocation start mosquitto anew: it keeps
-the connections that stand otherwise.
+Export again before, with --force, and start mosquitto anew; likewise after a revocation.
 """
 
 

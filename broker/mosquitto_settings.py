@@ -1,11 +1,15 @@
 """What the settings say of accounts and certificates, as mosquitto needs it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from broker.access import acl_file, password_file
 from broker.accounts import AccountFile
-from broker.mosquitto_files import AccessTexts, Accounts, Certificates
+from broker.mosquitto_files import AccessTexts, Accounts
 from iot_button.settings import Settings
+
+if TYPE_CHECKING:
+    from broker.certificates import ServerCertificates
 
 
 def accounts_of(settings: Settings) -> Accounts:
@@ -38,7 +42,7 @@ def accounts_of(settings: Settings) -> Accounts:
     return read
 
 
-def certificates_of(settings: Settings) -> Certificates | None:
+def certificates_of(settings: Settings) -> "ServerCertificates | None":
     """Return the certificates for the ports with TLS; None: there are no such ports.
 
     Raises: as `ServerCertificates.open` does.

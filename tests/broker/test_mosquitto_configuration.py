@@ -1,5 +1,6 @@
 """mosquitto with a configuration of ours: what it holds, whom it lets in, and what changes do."""
 
+import json
 import logging
 import socket
 import ssl
@@ -21,7 +22,8 @@ from iot_button.errors import IotButtonError
 from iot_button.messages import Session
 from iot_button.settings import BrokerAddress, BrokerSettings, Settings
 from tests.broker.mosquitto_house import House, Visitor, at
-from tests.support import DEADLINE, eventually, is_listening, require_program
+from tests.conftest import Start
+from tests.support import DEADLINE, Program, eventually, is_listening, require_program
 
 Run = Callable[..., MosquittoBroker]
 ANN, BOB = ("ann", "a secret"), ("bob", "another")
@@ -142,6 +144,29 @@ def test_messages_that_wait_outlive_a_change_of_accounts_and_a_restart(run: Run)
         assert [away.next(), away.next()] == [b"1", b"2"]
 
 
+def test_nothing_acknowledged_is_lost_while_accounts_change(run: Run) -> None:
+    house = House(ann="a secret", bob="another")
+    broker = run(accounts=house)
+    address = at(broker.port, account=ANN)
+    acknowledged: list[bytes] = []
+    with (
+        Visitor(address, "t", session=Session.KEPT, client_id="kept") as listener,
+        Visitor(address) as sender,
+    ):
+        listener.ready()
+        for number in range(1, 6):
+            sender.ready()
+            house.passwords = {"ann": "a secret"} | ({"bob": "another"} if number % 2 else {})
+            house.passwords |= {f"new{number}": "another"}
+            while listener.times_ready <= number:
+                payload = b"%d" % len(acknowledged)
+                sender.publish("t", payload)
+                acknowledged.append(payload)
+        received = {listener.next()}
+        while received != set(acknowledged):
+            received.add(listener.next())
+
+
 def test_a_certificate_is_an_account_and_a_revoked_one_is_out_within_seconds(
     run: Run, tmp_path: Path
 ) -> None:
@@ -166,6 +191,46 @@ def test_a_certificate_is_an_account_and_a_revoked_one_is_out_within_seconds(
     assert not is_let_in(broker.tls_port, ca)
     assert is_let_in(broker.tls_port, ca, certificate=bell)
     assert not is_let_in(broker.tls_port, ca, certificate=door)
+
+
+def test_a_running_broker_hears_of_account_remove_and_of_provision_revoke(
+    start: Start, tmp_path: Path
+) -> None:
+    require_program("mosquitto", "mosquitto")
+    done(start("provision", "DOOR", "--out", str(tmp_path)))
+    added = start("account", "add", "ann", "--admin")
+    done(added)
+    ann = ("ann", json.loads(added.printed[0])["password"])
+    broker = start(
+        *("broker", "--broker", "mosquitto", "--port", "0", "--websocket-port", "0"),
+        *("--tls-port", "0"),
+    )
+    door = BrokerAddress(
+        host="127.0.0.1",
+        port=broker.port("mqtts"),
+        tls=True,
+        ca_file=str(tmp_path / "ca.pem"),
+        certificate_file=str(tmp_path / "DOOR.pem"),
+        key_file=str(tmp_path / "DOOR.key"),
+    )
+    with (
+        Visitor(at(broker.port("mqtt"), account=ann), "#") as person,
+        Visitor(door) as button,
+    ):
+        person.ready()
+        button.ready().publish("iotbutton/DOOR", b"a click")
+        assert person.next() == b"a click"
+        done(start("provision", "--revoke", "DOOR"))
+        assert button.wait_lost(time.monotonic()) < 1.0
+        eventually(lambda: person.times_ready > 1, what="the other one is back")
+        done(start("account", "remove", "ann"))
+        eventually(lambda: person.is_refused, what="it is refused", deadline=2.0)
+        assert button.times_ready == 1
+
+
+def done(program: Program) -> None:
+    """Wait until a program has ended well."""
+    assert program.end() == 0, program.said
 
 
 CONNECT = bytes.fromhex("100c00044d5154540402000a0000")

@@ -171,10 +171,14 @@ class EmbeddedBroker:
     async def _listen(
         self, gate: Gate, name: str, bound: socket.socket
     ) -> AbstractAsyncContextManager[object]:
-        tls = self._certificates.context if self._certificates and "tls" in name else None
+        tls, revoked = None, []
+        if "tls" in name and self._certificates is not None:
+            of_websockets = "websocket" in name
+            tls = getattr(self._certificates, "websocket_context" if of_websockets else "context")
+            revoked = [self._certificates.is_revoked]
         if "websocket" not in name:
             return await asyncio.get_running_loop().create_server(
-                lambda: StreamLink(gate.talker), sock=bound, ssl=tls, backlog=_BACKLOG
+                lambda: StreamLink(gate.talker, *revoked), sock=bound, ssl=tls, backlog=_BACKLOG
             )
         return serve(
             lambda websocket: WebSocketLink(websocket).talk(gate.talker),

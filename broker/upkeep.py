@@ -26,6 +26,15 @@ class Certificates(Protocol):
         """What listeners speak TLS with; the same one for as long as it lives."""
         ...
 
+    @property
+    def websocket_context(self) -> ssl.SSLContext:
+        """The same for WebSockets, which asks for no certificate: a page has none."""
+        ...
+
+    def is_revoked(self, der: bytes) -> bool:
+        """Whether a client's certificate was taken back."""
+        ...
+
     def refresh(self) -> bool:
         """Renew what is due, and hear of revoked certificates; whether anything has changed."""
         ...
@@ -51,9 +60,10 @@ async def look_after(gate: Gate, certificates: Certificates | None) -> None:
 def refresh(gate: Gate, certificates: Certificates | None) -> None:
     """Hear of changed accounts and certificates. What cannot be read leaves all as it was."""
     try:
-        if gate.door.refresh():
-            gate.dismiss_unwelcome()
+        has_changed = gate.door.refresh()
         if certificates is not None:
-            certificates.refresh()
+            has_changed = certificates.refresh() or has_changed
+        if has_changed:
+            gate.dismiss_unwelcome()
     except (IotButtonError, OSError, ssl.SSLError) as error:
         log.error("accounts and certificates stay as they were: %s", error)

@@ -8,7 +8,6 @@ So its birth message, after which others announce themselves again, is not waite
 account needs the right to read it. But brokers forget: announce at each connection.
 """
 
-import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -86,7 +85,7 @@ def discovery(
     Raises:
         SettingError: Home Assistant's prefix is no topic name.
     """
-    id = _id(settings, serial)  # noqa: A001
+    id = settings.topic_names.home_assistant_id(serial)  # noqa: A001
     components = _components(settings.topic_names, serial, id)
     if not has_battery:
         del components["battery"]
@@ -110,7 +109,7 @@ def removal(settings: Settings, serial: str) -> Announcement:
     Raises:
         SettingError: Home Assistant's prefix is no topic name.
     """
-    return Announcement(topic=_topic(settings, _id(settings, serial)), payloads=(b"",))
+    return Announcement(topic=_topic(settings, settings.topic_names.home_assistant_id(serial)), payloads=(b"",))
 
 
 def action_payload(click: Click, presses: int) -> bytes:
@@ -135,13 +134,6 @@ def action_payload(click: Click, presses: int) -> bytes:
     if click.clicked_at is not None:
         action["clickedAt"] = format_instant(click.clicked_at)
     return msgspec.json.encode(action)
-
-
-def _id(settings: Settings, serial: str) -> str:
-    """Name the button where several installations may have one of that serial number."""
-    prefix = settings.topics.prefix
-    digest = hashlib.sha256(prefix.encode()).hexdigest()
-    return f"iotbutton-{digest[:8]}_{serial}" if prefix else f"iotbutton_{serial}"
 
 
 def _topic(settings: Settings, id: str) -> str:  # noqa: A002

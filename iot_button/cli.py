@@ -22,6 +22,8 @@ COMMANDS: Final[Table] = {
     "tail": ("iot_button.commands.tail", "Print processed clicks as they come."),
     "broker": ("broker.command", "Run the MQTT broker alone."),
     "provision": ("broker.provision_command", "Give a button a certificate, or revoke it."),
+    "account": ("broker.account_command", "Say who may connect to the broker."),
+    "bridge": ("broker.bridge_command", "Forward topics to and from another broker."),
     "functions": ("functions.command", "Run the function runtime alone."),
     "rule": ("functions.rule_command", "Try an AWS IoT rule on a message."),
     "dashboard": ("dashboard.command", "Run the web dashboard alone."),

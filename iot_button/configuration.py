@@ -12,9 +12,11 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
+from iot_button.bridge_settings import PASSWORD_VARIABLE, BridgeSettings, read_bridge
 from iot_button.errors import SettingError
+from iot_button.house import HOUSE_NAME, read_house
 from iot_button.setting_checks import check
-from iot_button.settings import ENVIRONMENT_PREFIX, Settings, known_names
+from iot_button.settings import ENVIRONMENT_PREFIX, BrokerSettings, Settings, known_names
 
 DEFAULT_FILE = "iot-button.toml"
 _LISTS = ("broker_names", "broker_websocket_origins", "functions_retry_delays")
@@ -65,6 +67,8 @@ def load(
         name = _checked_name(source, section, key)
         sources[name] = (source, value)
         (values.setdefault(section, {}) if section else values)[key] = value
+    if "bridge" in values:
+        values["bridge"] = _bridges(*sources["bridge"])
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -79,7 +83,28 @@ def load(
     except RuntimeError as error:  # no home directory
         problem = f"state_dir = {settings.state_dir!r} cannot be found: {error}"
         raise SettingError("state_dir", problem, mend="name one with --state-dir DIR") from error
-    return msgspec.structs.replace(settings, state_dir=state_dir)
+    settings = msgspec.structs.replace(settings, state_dir=state_dir)
+    return msgspec.structs.replace(settings, broker=_at_home(settings.broker, Path(state_dir)))
+
+
+def _at_home(broker: BrokerSettings, state_dir: Path) -> BrokerSettings:
+    """Let our own parts into our own broker, where the settings name no account."""
+    if broker.is_external or broker.username is not None:
+        return broker
+    password = read_house(state_dir)
+    if password is None:
+        return broker
+    return msgspec.structs.replace(broker, username=HOUSE_NAME, password=password)
+
+
+def _bridges(source: str, tables: object) -> tuple[BridgeSettings, ...]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        problem = f"{source}: bridge must be a list of tables"
+        raise SettingError("bridge", problem, mend="write [[bridge]] above each")
+    try:
+        return tuple(read_bridge(table) for table in tables)
+    except SettingError as error:
+        raise SettingError("bridge", f"{source}: {error.problem}", mend=error.mend) from None
 
 
 def _option(key: str) -> str:
@@ -104,7 +129,7 @@ def _from_file(config: Path | None) -> Iterator[tuple[str, str, str, Any]]:
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str, Any]]:
     sections = [field.name for field in msgspec.structs.fields(Settings)]
     for variable, value in environ.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable == PASSWORD_VARIABLE:
             continue
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         section = next((s for s in sections if name.startswith(f"{s}_") and name != s), "")
@@ -134,6 +159,11 @@ def _flatten(layer: Layer) -> Iterator[tuple[str, str, Any]]:
 def _checked_name(source: str, section: str, key: str) -> str:
     name = f"{section}.{key}" if section else key
     known = known_names()
+    if name == "bridge" and not source.startswith((ENVIRONMENT_PREFIX, "--")):
+        return name
+    if name.split(".")[0] == "bridge":
+        mend = "write a [[bridge]] table into the settings file; the environment cannot hold one"
+        raise SettingError("bridge", f"{source}: a bridge cannot be set here", mend=mend)
     if name in known:
         return name
     close = difflib.get_close_matches(name, known, n=1)

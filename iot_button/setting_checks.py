@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from iot_button.bridge_settings import check_bridges
 from iot_button.errors import SettingError
 from iot_button.events import SERIAL_NUMBER
 from iot_button.settings import Settings, is_loopback, known_names
@@ -28,6 +29,7 @@ def check(settings: Settings) -> None:
     _check_serial_number(settings.device.serial_number)
     _check_names(settings.broker.names)
     _check_key(settings)
+    check_bridges(settings.bridge)
     use = settings.broker.use
     if settings.broker.is_external:
         _check_address(use)
@@ -38,7 +40,6 @@ def check(settings: Settings) -> None:
             mend="use amqtt, mosquitto, or the address of one that runs: mqtt://HOST:PORT",
         )
     for name, host in (
-        ("broker.host", settings.broker.host),
         ("functions.host", settings.functions.host),
         ("dashboard.host", settings.dashboard.host),
     ):

@@ -6,6 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from iot_button.bridge_settings import BridgeSettings
+from iot_button.house import HOUSE_NAME
 from iot_button.topics import Topics
 
 ENVIRONMENT_PREFIX = "IOT_BUTTON_"
@@ -17,7 +19,10 @@ Delays = Annotated[tuple[Seconds, ...], msgspec.Meta(min_length=1)]
 
 
 class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an MQTT broker is, and who we are there."""
+    """Where an MQTT broker is, and who we are there.
+
+    `alpn`: the protocol that TLS names (RFC 7301). `section`: whose settings these are.
+    """
 
     host: str
     port: int
@@ -27,6 +32,8 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str | None = None
     certificate_file: str | None = None
     key_file: str | None = None
+    alpn: str | None = None
+    section: str = "broker"
 
     def __str__(self) -> str:
         """Return the address without its account, fit for a message."""
@@ -48,7 +55,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     use: str = "amqtt"
-    host: str = "127.0.0.1"
+    host: Text = "127.0.0.1"
     port: Port = 1883
     websocket_port: Port = 9001
     websocket_origins: tuple[str, ...] = ()
@@ -65,6 +72,11 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
         return f"BrokerSettings({self.address})"  # no password in a log
 
     @property
+    def is_given_a_password(self) -> bool:
+        """Whether a password of the user's is among the settings."""
+        return self.password is not None and self.username != HOUSE_NAME
+
+    @property
     def is_external(self) -> bool:
         """Whether the broker is one that runs already, and not ours to start."""
         return "://" in self.use
@@ -73,7 +85,13 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     def address(self) -> BrokerAddress:
         """Where clients connect."""
         if not self.is_external:
-            return BrokerAddress(host=self.host, port=self.port)
+            everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+            return BrokerAddress(
+                host=everywhere.get(self.host, self.host),
+                port=self.port,
+                username=self.username,
+                password=self.password,
+            )
         url = urlsplit(self.use)
         tls = url.scheme == "mqtts"
         return BrokerAddress(
@@ -167,6 +185,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dashboard: DashboardSettings = DashboardSettings()
     device: DeviceSettings = DeviceSettings()
     topics: TopicSettings = TopicSettings()
+    bridge: tuple[BridgeSettings, ...] = ()
 
     @property
     def functions_client_id(self) -> str:

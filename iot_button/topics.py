@@ -4,6 +4,7 @@ A topic name and a topic filter are what MQTT 3.1.1, section 4.7, says they are.
 for several installations on one broker: with the prefix `home`, clicks come on `home/iotbutton/+`.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 from iot_button.errors import SettingError
@@ -49,6 +50,11 @@ class Topics:
     def action(self, serial_number: str) -> str:
         """Where a button that Home Assistant knows tells it of a click."""
         return self._under(f"iotbutton/{serial_number}/action")
+
+    def home_assistant_id(self, serial_number: str) -> str:
+        """Name a button in Home Assistant: other installations may have one of that number."""
+        digest = hashlib.sha256(self.prefix.encode()).hexdigest()[:8]
+        return f"iotbutton{'-' + digest if self.prefix else ''}_{serial_number}"
 
     def dead_letter(self, function: str) -> str:
         """Where a function's failed invocations go."""

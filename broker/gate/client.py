@@ -47,6 +47,11 @@ class Client:
         """Whether the client reads what it is sent."""
         return not self._link.is_slow
 
+    @property
+    def is_revoked(self) -> bool:
+        """Whether its certificate was taken back."""
+        return self._link.is_revoked
+
     def feed(self, data: bytes) -> None:
         """Take what was read."""
         self._heard = self._loop.time()
@@ -122,6 +127,9 @@ class Client:
         self._gate.spawn(self._enter(self._connect))
 
     async def _enter(self, connect: packets.Connect) -> None:
+        if self._link.is_revoked:
+            self._refuse(packets.NOT_AUTHORIZED, "certificate revoked")
+            return
         credentials = Credentials(
             address=self._link.address,
             client_id=connect.client_id,

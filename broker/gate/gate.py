@@ -123,8 +123,12 @@ class Gate:
     def dismiss_unwelcome(self) -> None:
         """Disconnect those whose account is gone, or another by now."""
         for client in list(self._clients):
-            if client.guest is not None and not self.door.is_welcome(client.guest):
+            if client.guest is None:
+                continue
+            if not self.door.is_welcome(client.guest):
                 client.end("account revoked")
+            elif client.is_revoked:
+                client.end("certificate revoked")
 
     def seat(self, guest: Guest, connect: packets.Connect) -> tuple[Session, bool]:
         """Find or make the session for one who is let in; return it, and whether it was there.

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Callable
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+
+from broker.tls import common_name
 
 MOST_BUFFERED: Final = 256 * 1024
 """Bytes written and not taken by the client's system: from here on it counts as slow."""
@@ -36,6 +37,11 @@ class Link(Protocol):
     certificate: str | None
     is_slow: bool
 
+    @property
+    def is_revoked(self) -> bool:
+        """Whether its certificate is one that was taken back."""
+        ...
+
     def write(self, data: bytes) -> None:
         """Send bytes, in the background."""
         ...
@@ -61,11 +67,20 @@ _LINGER: Final = 2.0
 class StreamLink(asyncio.Protocol):
     """TCP or TLS."""
 
-    def __init__(self, make_talker: MakeTalker) -> None:
+    def __init__(
+        self, make_talker: MakeTalker, is_revoked: Callable[[bytes], bool] = lambda _: False
+    ) -> None:
         self.address = ""
         self.certificate: str | None = None
         self.is_slow = False
         self._make_talker = make_talker
+        self._is_revoked = is_revoked
+        self._der: bytes | None = None
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether its certificate was taken back: in a resumed session TLS does not look."""
+        return self._der is not None and self._is_revoked(self._der)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -73,7 +88,10 @@ class StreamLink(asyncio.Protocol):
         transport.set_write_buffer_limits(high=MOST_BUFFERED)
         peer = transport.get_extra_info("peername")
         self.address = str(peer[0]) if peer else ""
-        self.certificate = common_name(transport.get_extra_info("ssl_object"))
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self.certificate = common_name(tls.getpeercert())
+            self._der = tls.getpeercert(binary_form=True)
         self._talker = self._make_talker(self)
 
     def data_received(self, data: bytes) -> None:
@@ -129,7 +147,8 @@ class WebSocketLink:
         self._websocket = websocket
         peer = websocket.remote_address
         self.address = str(peer[0]) if peer else ""
-        self.certificate = common_name(websocket.transport.get_extra_info("ssl_object"))
+        self.certificate: str | None = None  # pages have none: they are not asked for one
+        self.is_revoked = False
         self.is_slow = False
         self._outgoing = bytearray()
         self._is_closing = False
@@ -198,12 +217,3 @@ class WebSocketLink:
         self._is_closing = True
         self._reads.set()
         self._websocket.transport.abort()
-
-
-def common_name(tls: ssl.SSLObject | None) -> str | None:
-    """Return the name in a client's verified certificate; None without one."""
-    certificate = tls.getpeercert() if tls is not None else None
-    if not certificate:
-        return None
-    subject: Any = certificate.get("subject", ())
-    return next((str(v) for part in subject for k, v in part if k == "commonName"), None)

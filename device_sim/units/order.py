@@ -165,7 +165,7 @@ def _check_environment() -> None:
 
 
 def _check_files(settings: Settings, config: Path | None) -> None:
-    if config is not None and settings.broker.address.password is not None:
+    if config is not None and settings.broker.is_given_a_password:
         mode = config.stat().st_mode & 0o777
         if mode & 0o077:
             raise IotButtonError(

@@ -285,7 +285,7 @@ def test_a_bad_address_is_refused_and_its_account_is_not_shown(use: str) -> None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "", "localhost.x"])
-@pytest.mark.parametrize("section", ["broker", "functions", "dashboard"])
+@pytest.mark.parametrize("section", ["functions", "dashboard"])
 def test_listening_beyond_loopback_is_refused_with_a_way_out(section: str, host: str) -> None:
     layer: dict[str, Any] = {section: {"host": host}}
     error = refusal(**layer)

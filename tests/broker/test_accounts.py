@@ -1,0 +1,124 @@
+"""Accounts: the file, the command, and what comes of mistakes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from broker.accounts import AccountError, AccountFile, Role
+from broker.passwords import is_right
+from iot_button.files import StorageError
+from iot_button.house import HOUSE_NAME, read_house
+from tests.support import DEADLINE
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> AccountFile:
+    return AccountFile(tmp_path)
+
+
+def run(
+    environment: dict[str, str], *arguments: str, given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run `iot-button account ARGUMENTS`."""
+    return subprocess.run(
+        [sys.executable, "-m", "iot_button", "account", *arguments],
+        input=given,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+
+
+def test_an_account_is_there_with_hashes_only_and_for_its_owner_alone(file: AccountFile) -> None:
+    file.add("door", role=Role.BUTTON, serial_number="DOOR", password="a good password")
+    account = file.read()["door"]
+    assert (account.role, account.serial_number) == (Role.BUTTON, "DOOR")
+    assert account.password is not None
+    assert is_right(account.password, b"a good password")
+    assert not is_right(account.password, b"a wrong password")
+    assert b"a good password" not in file.path.read_bytes()
+    assert file.path.stat().st_mode & 0o777 == 0o600
+    assert "$" not in repr(account)
+
+
+def test_the_first_account_brings_that_of_the_installations_own_parts(
+    file: AccountFile, tmp_path: Path
+) -> None:
+    file.add("one", role=Role.ADMIN, password="a good password")
+    file.add("two", role=Role.ADMIN, password="a good password")
+    house = file.read()[HOUSE_NAME]
+    password = read_house(tmp_path)
+    assert password is not None
+    assert house.password is not None
+    assert is_right(house.password, password.encode())
+
+
+def test_removing_everyone_opens_no_door(file: AccountFile) -> None:
+    file.add("one", role=Role.ADMIN, password="a good password")
+    assert file.remove("one")
+    assert not file.remove("one")
+    with pytest.raises(AccountError):
+        file.remove(HOUSE_NAME)
+    assert list(file.read()) == [HOUSE_NAME]
+
+
+def test_a_damaged_file_opens_no_door(file: AccountFile) -> None:
+    file.add("one", role=Role.ADMIN, password="a good password")
+    file.path.write_text("[{")
+    with pytest.raises(StorageError, match="no list of accounts"):
+        file.read()
+
+
+@pytest.mark.parametrize("name", ["", "_house", "a b", "a:b", "a\n", "#", "x" * 65, "ü"])
+def test_a_name_that_cannot_be_one_is_refused(file: AccountFile, name: str) -> None:
+    with pytest.raises(AccountError, match="cannot be an account's name"):
+        file.add(name, role=Role.ADMIN, password="a good password")
+    assert not file.path.exists()
+
+
+def test_the_command_prints_a_new_password_once(environment: dict[str, str]) -> None:
+    added = run(environment, "add", "door", "--button", "DOOR")
+    fields = json.loads(added.stdout)
+    assert fields["username"] == "door"
+    assert len(fields["password"]) == 40
+    listed = run(environment, "list")
+    assert json.loads(listed.stdout) == {
+        "name": "door",
+        "role": "button",
+        "serialNumber": "DOOR",
+        "login": "password",
+    }
+
+
+def test_the_command_changes_a_password_and_removes_an_account(
+    environment: dict[str, str],
+) -> None:
+    run(environment, "add", "me", "--admin", "--password-stdin", given="a good password\n")
+    changed = run(environment, "passwd", "me")
+    assert json.loads(changed.stdout)["username"] == "me"
+    assert run(environment, "remove", "me").returncode == 0
+    assert run(environment, "list").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "status", "said"),
+    [
+        (["add", "x"], "", 2, "say what it is for"),
+        (["add", "x", "--button", "X", "--admin"], "", 2, "say what it is for"),
+        (["add", "x", "--button", "a/b"], "", 2, "is no serial number"),
+        (["add", "x", "--admin", "--password-stdin"], "short\n", 1, "cannot be used"),
+        (["remove", "x"], "", 1, "there is no account 'x'"),
+        (["passwd", "x"], "", 1, "there is no account 'x'"),
+    ],
+)
+def test_a_mistake_is_said_in_words(
+    environment: dict[str, str], arguments: list[str], given: str, status: int, said: str
+) -> None:
+    ended = run(environment, *arguments, given=given)
+    assert (ended.returncode, ended.stdout) == (status, "")
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr

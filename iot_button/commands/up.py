@@ -92,6 +92,8 @@ def _plans(
     yield Plan("functions", ["functions"])
     if not no_dashboard:
         yield Plan("dashboard", ["dashboard"])
+    if settings.bridge:
+        yield Plan("bridge", ["bridge"])
     if simulate is not None:
         client_id = settings.client_id_of("simulate")
         more = [] if rate is None else ["--rate", str(rate)]
@@ -105,6 +107,8 @@ def _plans(
 def _worth_saying(plan: Plan, addresses: Mapping[str, str]) -> dict[str, str]:
     if plan.name == "functions":
         return {"functions": addresses["http"]}
+    if plan.name == "bridge":
+        return {"bridge": addresses["to"]}
     return dict(addresses) if plan.name in ("broker", "dashboard") else {}
 
 

@@ -42,26 +42,38 @@ def new_client(
         client.username_pw_set(address.username, address.password)
     if address.tls:
         client.tls_set_context(
-            _tls_context(address.ca_file, address.certificate_file, address.key_file)
+            _tls_context(
+                address.ca_file,
+                address.certificate_file,
+                address.key_file,
+                address.alpn,
+                address.section,
+            )
         )
     return client
 
 
 @functools.lru_cache(maxsize=4)
 def _tls_context(
-    ca_file: str | None, certificate_file: str | None, key_file: str | None
+    ca_file: str | None,
+    certificate_file: str | None,
+    key_file: str | None,
+    alpn: str | None,
+    section: str,
 ) -> ssl.SSLContext:
     """Return what all clients share: the CA certificates, which take a megabyte each time."""
-    key = "broker.ca_file"
+    key = f"{section}.ca_file"
     shown = f"{key} = {ca_file!r}"
     try:
         context = ssl.create_default_context(cafile=ca_file)
         if certificate_file is not None:
-            key = "broker.certificate_file" if key_file is None else "broker.key_file"
-            shown = f"broker.certificate_file = {certificate_file!r}"
+            key = f"{section}.certificate_file" if key_file is None else f"{section}.key_file"
+            shown = f"{section}.certificate_file = {certificate_file!r}"
             if key_file is not None:
-                shown += f" with broker.key_file = {key_file!r}"
+                shown += f" with {section}.key_file = {key_file!r}"
             context.load_cert_chain(certificate_file, key_file, _no_password)
+        if alpn is not None:
+            context.set_alpn_protocols([alpn])
     except OSError as error:  # ssl.SSLError is one too
         raise SettingError(key, f"{shown} cannot be used: {error}") from error
     return context

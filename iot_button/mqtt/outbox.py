@@ -66,6 +66,10 @@ class Outbox:
         """Keep a message that is to be sent at the next connection."""
         self._sent[sent.packet_id] = sent
 
+    def clear(self) -> None:
+        """Forget all messages; their callbacks are not called."""
+        self._sent.clear()
+
     def send_all_again(self, *, session_present: bool) -> None:
         """Send everything again (4.4); from the start to a broker that has forgotten us."""
         for sent in self._sent.values():

@@ -56,6 +56,7 @@ class Stream:
         will: what the broker publishes when we go without a word.
         keep_alive: seconds of silence after which either side takes the other for gone.
         connecting: the places of streams that do not all connect at once; None: one of its own.
+        account_mend: what is advised where the broker refuses us.
         on_waiting: called, perhaps several times a turn, when something waits for `flush`: for who
             has thousands of streams and flushes only those.
     """
@@ -72,6 +73,7 @@ class Stream:
         will: Will | None = None,
         keep_alive: int = 30,
         connecting: Connecting | None = None,
+        account_mend: str = ACCOUNT_MEND,
         on_waiting: Callback = _nothing,
     ) -> None:
         self.address = address
@@ -95,6 +97,7 @@ class Stream:
         self._interest = 0
         self._ready_by = 0.0
         self._backoff = Backoff(client_id)
+        self._account_mend = account_mend
         self._reader: Reader | None = None
         self._timer: Timer | None = None
         self._client = self._new_client(client_id, session, will)
@@ -177,6 +180,10 @@ class Stream:
         packet = packets.publish(topic.encode(), payload, qos=2, packet_id=packet_id)
         sent = Sent(packet, packet_id, on_acknowledged, on_received, is_released)
         self._outbox.keep(sent)
+
+    def take_back(self) -> None:
+        """Forget, while disconnected, what is not acknowledged: its callbacks never come."""
+        self._outbox.clear()
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Acknowledge a message, or do nothing where its connection is gone: it comes again."""
@@ -318,7 +325,7 @@ class Stream:
                 "the broker at %s refuses us (%s); trying again. %s",
                 self.address,
                 reason,
-                ACCOUNT_MEND,
+                self._account_mend,
             )
             return  # the broker closes, or the timer does
         if self._timer is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from broker.accounts import AccountFile
+from broker.observing import observed
 from iot_button.cli import LazyGroup, Table
 from iot_button.console import say_ready
 from iot_button.errors import IotButtonError, SettingError
@@ -16,6 +17,8 @@ from iot_button.house import make_house
 from iot_button.lifetime import Lifetime
 from iot_button.open_files import allow_most_open_files
 from iot_button.options import (
+    announce,
+    metrics_port,
     mqtt_port,
     takes_settings,
     tls_port,
@@ -45,6 +48,8 @@ COMMANDS: Final[Table] = {
 @mqtt_port
 @websocket_port
 @tls_port
+@metrics_port
+@announce
 @click.option(
     "--hold-clicks",
     is_flag=True,
@@ -73,8 +78,11 @@ def command(settings: Settings, hold_clicks: bool, until_stdin_closes: bool) -> 
             failed = True
             lifetime.stop()
 
-        with _broker(settings, on_failure, hold_clicks=hold_clicks) as broker:
-            say_ready("broker", **_addresses(broker))
+        with (
+            _broker(settings, on_failure, hold_clicks=hold_clicks) as broker,
+            observed(settings, broker) as more,
+        ):
+            say_ready("broker", **_addresses(broker), **more)
             lifetime.wait()
         if failed:
             raise IotButtonError("the broker ended; its reason is above")

@@ -55,6 +55,20 @@ tls_port = click.option(
     metavar="PORT",
     help="Also listen for MQTT over TLS, usually on 8883; 0: any free one. [no TLS]",
 )
+metrics_port = click.option(
+    "--metrics-port",
+    "broker__metrics_port",
+    type=PORT,
+    metavar="PORT",
+    help="Show Prometheus the broker's figures there, on loopback; 0: any free one. [not at all]",
+)
+announce = click.option(
+    "--announce",
+    "broker__announce",
+    is_flag=True,
+    default=None,
+    help="Tell the local network where the broker is, by mDNS.",
+)
 functions_port = click.option(
     "--functions-port",
     "functions__port",

@@ -51,6 +51,8 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     `websocket_origins`: web origins, beside loopback's own, whose pages may connect.
     `certificate_file`, `key_file`: PEM, what a client shows of itself at one that is not ours.
     `tls_port`, `websocket_tls_port`: where ours listens with TLS; None: nowhere.
+    `metrics_port`: where ours shows Prometheus its figures, on loopback; None: nowhere.
+    `announce`: tell the local network where ours is, by mDNS.
     `names`: what clients call this machine, for its certificate, beside the names it has itself.
     """
 
@@ -66,6 +68,8 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     key_file: Text | None = None
     tls_port: Port | None = None
     websocket_tls_port: Port | None = None
+    metrics_port: Port | None = None
+    announce: bool = False
     names: tuple[Text, ...] = ()
 
     def __repr__(self) -> str:

@@ -9,8 +9,10 @@ from iot_button.lifetime import Lifetime
 from iot_button.options import (
     CONFIG,
     PORT,
+    announce,
     finite,
     functions_port,
+    metrics_port,
     mqtt_port,
     takes_settings,
     tls_port,
@@ -41,6 +43,8 @@ CONNECTS_PER_SECOND = 50
 @mqtt_port
 @websocket_port
 @tls_port
+@metrics_port
+@announce
 @click.option(
     "--functions",
     "functions__manifest",
@@ -116,6 +120,9 @@ def _found_ports(addresses: Mapping[str, str]) -> dict[str, str]:
     variables = {
         "mqtt": "BROKER_PORT",
         "websocket": "BROKER_WEBSOCKET_PORT",
+        "mqtts": "BROKER_TLS_PORT",
+        "secureWebsocket": "BROKER_WEBSOCKET_TLS_PORT",
+        "metrics": "BROKER_METRICS_PORT",
         "dashboard": "DASHBOARD_PORT",
         "http": "FUNCTIONS_PORT",
     }

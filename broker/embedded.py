@@ -91,9 +91,10 @@ class EmbeddedBroker:
         self._stop = asyncio.Event()
 
     def __enter__(self) -> Self:
-        if not log.isEnabledFor(logging.DEBUG):
-            logging.getLogger("amqtt").setLevel(logging.ERROR)
-            logging.getLogger("websockets").setLevel(logging.CRITICAL)
+        # What amqtt says of its tables, at each look into them, helps nobody: with -v, too.
+        for name in ("amqtt", "transitions"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger("websockets").setLevel(logging.CRITICAL)
         self._bind()
         self._thread.start()
         self._started.wait()

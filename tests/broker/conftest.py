@@ -6,6 +6,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.broker.guarded import (
+    EVERYONE,
+    ROLES,
+    Build,
+    Enter,
+    House,
+    added,
+    arguments_of,
+    environment_of,
+)
 from tests.broker.wire import Wire
 from tests.broker.wire_streams import TcpStream, WebSocketStream
 from tests.support import Program, require_program
@@ -83,3 +93,39 @@ def topic() -> str:
 def is_mosquitto(standing: Program) -> bool:
     """Whether the standing broker is mosquitto: for what 2.0.11 itself does differently."""
     return "mosquitto" in standing.arguments
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
+    """Make accounts, and start a broker that has them; all brokers end with the file."""
+    programs: list[Program] = []
+
+    def one(kind: str, names: tuple[str, ...] = EVERYONE) -> House:
+        home = tmp_path_factory.mktemp(kind)
+        environment = environment_of(home)
+        accounts = {name: added(environment, name, *ROLES[name]) for name in names}
+        broker = Program(*arguments_of(kind), environment=environment, directory=home)
+        programs.append(broker)
+        broker.address("mqtt")
+        return House(broker, environment, accounts)
+
+    yield one
+    for program in programs:
+        program.stop()
+
+
+@pytest.fixture
+def enter() -> Iterator[Enter]:
+    """Connect with an account; all connections are closed at the end."""
+    wires: list[Wire] = []
+
+    def one(house: House, name: str, client_id: str = "", **options: object) -> Wire:
+        wire = Wire(TcpStream(house.broker.port("mqtt")))
+        wires.append(wire)
+        credentials = {"username": name, "password": house.accounts[name]}
+        wire.connect(client_id, **credentials, **options)  # type: ignore[arg-type]  # as they are
+        return wire
+
+    yield one
+    for wire in wires:
+        wire.stream.close()

@@ -1,42 +1,19 @@
 """Both brokers under what wears them down: a kill, stuck clients, long queues."""
 
-import contextlib
-import os
 import signal
 import statistics
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.broker import wire_packets as packets
 from tests.broker.conftest import Dial
+from tests.broker.killing import kill, memory
 from tests.broker.wire import Wire
 from tests.conftest import Start
 from tests.support import Program
 
 MEGABYTE = 1_000_000
-
-
-def processes(broker: Program) -> list[int]:
-    """Return the broker's process and its children."""
-    pid = broker.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *map(int, children)]
-
-
-def memory(broker: Program) -> int:
-    """Return bytes of memory that a broker has in use."""
-    pages = (int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in processes(broker))
-    return sum(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-def kill(broker: Program) -> None:
-    """Kill a broker, first of all the process that listens, so that nothing can be saved."""
-    for pid in reversed(processes(broker)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    broker.end()
 
 
 def is_mosquitto(broker: Program) -> bool:
@@ -139,14 +116,100 @@ def test_more_messages_may_wait_than_there_are_packet_ids(broker: Program, dial:
     mosquitto saves all that waits at each change, which takes longer with each message: with it
     the number is one that fits the time of a test, and shows the order alone.
     """
-    count = 1_000 if is_mosquitto(broker) else 66_000
+    count, burst = (300, 100) if is_mosquitto(broker) else (66_000, 1000)
     away(dial, broker, ("a", 1))
     sender = join(dial, broker)
-    for first in range(0, count, 1000):
-        sender.publish_all("a", [b"%d" % number for number in range(first, first + 1000)])
+    for first in range(0, count, burst):
+        sender.publish_all("a", [b"%d" % number for number in range(first, first + burst)])
     back = join(dial, broker, "away", clean=False)
     for number in range(count):
         message = back.message()
         assert int(message.payload) == number
         back.send(packets.acknowledge(packets.PUBACK, message.packet_id))
     back.expect_nothing()
+
+
+def test_live_messages_come_behind_those_that_waited(broker: Program, dial: Dial) -> None:
+    count = 100 if is_mosquitto(broker) else 2_000
+    away(dial, broker, ("a", 1))
+    sender = join(dial, broker)
+    payloads = [b"%d" % number for number in range(2 * count)]
+    for first in range(0, count, 100):
+        sender.publish_all("a", payloads[first : first + 100])
+    back = join(dial, broker, "away", clean=False)
+    received = []
+    for first in range(count, 2 * count, 100):
+        sender.publish_all("a", payloads[first : first + 100])
+        received += [back.take().payload for _ in range(50)]
+    received += [back.take().payload for _ in range(2 * count - len(received))]
+    assert received == payloads
+
+
+def test_what_ended_before_a_kill_is_not_back_after_it(
+    broker: Program, dial: Dial, start: Start
+) -> None:
+    away(dial, broker, ("a", 1), ("b", 1))
+    wire = join(dial, broker, "away", clean=False)
+    wire.unsubscribe("a")
+    wire.disconnect()
+    ended = join(dial, broker, "ended", clean=False)
+    ended.subscribe(("a", 1))
+    ended.disconnect()
+    join(dial, broker, "ended", clean=True).disconnect()
+    sender = join(dial, broker)
+    sender.publish("cleared", b"x", retain=True)
+    sender.publish("cleared", b"", retain=True)
+    sender.publish("b", b"kept")
+    sender.settle()
+    kill(broker)
+    again = start(*broker.arguments)
+    sender = join(dial, again)
+    sender.publish("a", b"not wanted")
+    back = dial(again)
+    assert back.connect("away", clean=False)
+    assert back.take().payload == b"kept"
+    back.subscribe(("cleared", 1))
+    back.expect_nothing()
+    assert not dial(again).connect("ended", clean=False)
+
+
+def test_a_message_at_qos_2_that_is_sent_again_after_a_kill_is_taken_once(
+    broker: Program, dial: Dial, start: Start
+) -> None:
+    away(dial, broker, ("a", 2))
+    sender = join(dial, broker, "sender", clean=False)
+    sender.send(packets.publish("a", b"once", qos=2, packet_id=7))
+    sender.expect(packets.PUBREC)
+    sender.settle()
+    kill(broker)
+    again = start(*broker.arguments)
+    sender = dial(again)
+    assert sender.connect("sender", clean=False)
+    sender.send(packets.publish("a", b"once", qos=2, packet_id=7, duplicate=True))
+    assert sender.expect(packets.PUBREC).packet_id == 7
+    sender.send(packets.acknowledge(packets.PUBREL, 7))
+    assert sender.expect(packets.PUBCOMP).packet_id == 7
+    back = join(dial, again, "away", clean=False)
+    assert back.take().payload == b"once"
+    back.expect_nothing()
+
+
+def test_a_handshake_at_qos_2_goes_on_where_it_was_after_a_kill(
+    broker: Program, dial: Dial, start: Start
+) -> None:
+    away(dial, broker, ("a", 2))
+    join(dial, broker).publish("a", b"once", qos=2)
+    receiver = join(dial, broker, "away", clean=False)
+    packet_id = receiver.message().packet_id
+    receiver.send(packets.acknowledge(packets.PUBREC, packet_id))
+    assert receiver.expect(packets.PUBREL).packet_id == packet_id
+    receiver.settle()
+    kill(broker)
+    again = start(*broker.arguments)
+    receiver = join(dial, again, "away", clean=False)
+    found = receiver.next()
+    if is_mosquitto(broker) and found.kind == packets.PUBLISH:
+        pytest.xfail("mosquitto 2.0.11 does not save that a message was received: it comes twice")
+    assert (found.kind, found.packet_id) == (packets.PUBREL, packet_id)
+    receiver.send(packets.acknowledge(packets.PUBCOMP, packet_id))
+    receiver.expect_nothing()

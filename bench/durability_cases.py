@@ -99,7 +99,7 @@ def fill(broker: Broker, tally: Tally, count: int) -> None:
 
 def take_all(broker: Broker, client_id: str, tally: Tally, *, qos: int = 1) -> None:
     """Come back, and take everything up to a last message of our own."""
-    with RawClient(broker.port) as back, RawClient(broker.port) as sender:
+    with RawClient(broker.port, timeout=60) as back, RawClient(broker.port, timeout=60) as sender:
         if not back.connect(client_id, clean=False):
             return  # all is lost, the session too
         sender.connect()

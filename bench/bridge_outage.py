@@ -32,7 +32,7 @@ from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress
 
 BEFORE = AFTER = 10.0
-ALL_THERE_WITHIN = 180.0
+ALL_THERE_WITHIN = 600.0
 
 
 def free_port() -> int:

@@ -66,7 +66,7 @@ class Bridge:
         names = settings.topic_names
         default = (names.status("+"), names.function_status("+"))
         states = default if bridge.retained is None else bridge.retained
-        self._news = News(states, most_bytes=bridge.message_size)
+        self._news = News(self.name, states, most_bytes=bridge.message_size)
         self._spool = Spool(Path(settings.state_dir) / "bridge" / f"{self.name}.db")
         self._full: set[Toward] = set()
         self._is_stopping = False

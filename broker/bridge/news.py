@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from broker.bridge.echoes import digest
-from broker.bridge.repeats import WITHIN
+from broker.bridge.repeats import WITHIN, Repeats
 from broker.bridge.side import Side
 from iot_button.bridge_rules import Route, Toward, matches
 from iot_button.messages import Message
@@ -21,13 +21,15 @@ class News:
     that is retained would happen again with each subscription.
 
     Args:
+        bridge: its name.
         states: filters of the topics that carry states, by our own broker's names.
         most_bytes: of a payload.
     """
 
-    def __init__(self, states: Sequence[str], *, most_bytes: int) -> None:
+    def __init__(self, bridge: str, states: Sequence[str], *, most_bytes: int) -> None:
         self._filters = tuple(states)
         self._most_bytes = most_bytes
+        self._repeats = Repeats(bridge)
         self._known: dict[str, tuple[bytes, float]] = {}
 
     def is_state(self, own_name: str) -> bool:
@@ -50,7 +52,9 @@ class News:
         """
         name = own_name(route, message)
         if not self.is_state(name):
-            return "repeated" if side.repeats.is_one(message.topic, message.payload) else None
+            if not self._repeats.is_one(name, message.payload):
+                return None
+            return NO_NEWS if message.duplicate else "repeated"  # delivered again: it is here
         # Where both sides publish a state, one that is told to who subscribes may be the older one.
         if message.retained and side.is_target(message.topic):
             return NO_NEWS
@@ -64,8 +68,9 @@ class News:
         return None
 
     def forget(self) -> None:
-        """Forget all states: what went on was undone."""
+        """Forget all that is known: what went on was undone."""
         self._known.clear()
+        self._repeats.clear()
 
 
 def own_name(route: Route, message: Message) -> str:

@@ -1,10 +1,10 @@
-"""Messages that come again in the same direction at once: how a ring of bridges is noticed.
+"""Messages that come again in a moment, from either side: how a ring of bridges is noticed.
 
 In a ring (two bridges between the same brokers, or A to B to C to A) a message comes back as if it
 were new: MQTT 3.1.1 has no room for a mark on it. What can be known is a message that bears an
-`eventId`: the same bytes with the same id, within a moment, have been here. So such a message makes
-one round, and one more for each outage that it waits out on the way. A message without an id is not
-cut: two equal clicks of a simple button are two clicks. That is only logged.
+`eventId`: the same bytes with the same id, within a moment, have been here. So such a message does
+not go round, but for once after each outage that it waits out on the way. A message without an id
+is not cut: two equal clicks of a simple button are two clicks. That is only logged.
 """
 
 import json
@@ -25,9 +25,10 @@ _MOST = 20_000
 
 
 class Repeats:
-    """What went through in one direction a moment ago; in memory.
+    """What went through a moment ago, by our own broker's names; in memory.
 
     Args:
+        name: of the bridge.
         clock: tells the time in seconds, from any beginning.
     """
 

@@ -96,6 +96,7 @@ class Side:
         """Take again what comes from here, after a time of refusing: the broker has it still."""
         if self.is_refusing:
             self.is_refusing = False
+            self.stream.flush()  # the acknowledgements: otherwise these come again, too
             self.stream.reconnect("to be sent again what was refused")
 
     def route_of(self, topic: str) -> Route | None:

@@ -16,6 +16,8 @@ from broker.accounts import Account, AccountFile, Accounts, Role
 from broker.door import Anyone, Credentials, Guest, RefusedError
 from broker.passwords import hash_password, is_right
 from broker.patience import Patience
+from iot_button.files import StorageError
+from iot_button.house import HOUSE_NAME, read_house
 from iot_button.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -64,30 +66,44 @@ class AccountDoor:
         open_without_accounts: bool,
         patience: Patience | None = None,
     ) -> None:
+        self._state_dir = state_dir
         self._file = AccountFile(state_dir)
         self._topics = topics
-        self._opens = open_without_accounts
         self._stamp = self._file.stamp()
         self._accounts: Accounts = self._file.read()
+        self._opens = open_without_accounts and not self._accounts
+        self._problem = ""
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="passwords")
+        self._turn = asyncio.Lock()
         self._waiting = 0
         self._key = secrets.token_bytes(32)
         self._known: dict[str, tuple[bytes, str]] = {}
         self._patience = patience or Patience()
 
     def refresh(self) -> bool:
-        """Hear of accounts that have changed since; whether any has."""
+        """Hear of accounts that have changed since; whether any has.
+
+        A file that cannot be read, or is damaged, leaves all as it was, and is said once.
+        """
         stamp = self._file.stamp()
         if stamp == self._stamp:
             return False
-        self._accounts, self._stamp = self._file.read(), stamp
+        try:
+            self._accounts = self._file.read()
+        except StorageError as error:
+            if str(error) != self._problem:
+                self._problem = str(error)
+                log.error("accounts stay as they were: %s", error)
+            return False
+        self._stamp, self._problem = stamp, ""
+        self._opens = self._opens and not self._accounts
         return True
 
     def is_welcome(self, guest: Guest) -> bool:
         """Whether one who is in may stay: its account is there, unchanged."""
         if isinstance(guest, AccountGuest):
             return self._accounts.get(guest.account.name) == guest.account
-        return self._opens and not self._accounts
+        return self._opens
 
     async def admit(self, credentials: Credentials) -> Guest:
         """Let one in.
@@ -96,7 +112,7 @@ class AccountDoor:
             RefusedError: it has no account, or not this one.
         """
         self.refresh()
-        if not self._accounts and self._opens:
+        if self._opens:
             return Anyone()
         account = self._by_certificate(credentials) or await self._by_password(credentials)
         return AccountGuest(account, rights_of(account, self._topics))
@@ -115,35 +131,56 @@ class AccountDoor:
         if name is None or password is None:
             raise RefusedError(_NOT_AUTHORIZED, "no account")
         account = self._accounts.get(name)
+        if name == HOUSE_NAME and account is not None and self._is_of_the_house(password):
+            return account
         hashed = account.password if account is not None else None
         digest = hmac.digest(self._key, password, hashlib.sha256)
-        known = self._known.get(name)
-        if account is not None and known is not None and known[1] == hashed:
-            is_theirs = hmac.compare_digest(known[0], digest)
-            if is_theirs:
-                return account
-        if self._patience.is_over((credentials.address, name), (credentials.address, "")):
-            raise RefusedError(_NOT_AUTHORIZED, "too many wrong passwords")
         # Nobody learns by the time that it takes which names there are.
-        is_theirs = await self._check(hashed, password)
-        if account is None or hashed is None or not is_theirs:
-            self._patience.hear((credentials.address, name), (credentials.address, ""))
-            raise self._refused(credentials, name)
-        if len(self._known) < _MOST_KNOWN:
-            self._known[name] = digest, hashed
-        if self._accounts.get(name) != account:  # it was changed meanwhile
+        if not self._is_known(name, hashed, digest):
+            await self._check(credentials, name, hashed, password)
+            if hashed is not None and (name in self._known or len(self._known) < _MOST_KNOWN):
+                self._known[name] = digest, hashed
+        if account is None or self._accounts.get(name) != account:  # it was changed meanwhile
             raise RefusedError(_NOT_AUTHORIZED, "wrong account or password")
         return account
 
-    async def _check(self, hashed: str | None, password: bytes) -> bool:
+    def _is_of_the_house(self, password: bytes) -> bool:
+        try:
+            house = read_house(self._state_dir)
+        except StorageError:
+            return False
+        return house is not None and hmac.compare_digest(house.encode(), password)
+
+    def _is_known(self, name: str, hashed: str | None, digest: bytes) -> bool:
+        known = self._known.get(name)
+        return known is not None and known[1] == hashed and hmac.compare_digest(known[0], digest)
+
+    async def _check(
+        self, credentials: Credentials, name: str, hashed: str | None, password: bytes
+    ) -> None:
+        """Check a password when it is its turn; `hashed`: None: there is none, it is wrong.
+
+        Raises:
+            RefusedError: it is wrong, or there are too many of those.
+        """
+        loop, address = asyncio.get_running_loop(), credentials.address
+        self._check_patience(address, name)
         if self._waiting >= _MOST_CHECKS:
             raise RefusedError(_UNAVAILABLE, "busy")
         self._waiting += 1
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._checks, _is_right, hashed, password)
+            async with self._turn:
+                self._check_patience(address, name)  # again: a burst is heard of while it waits
+                if await loop.run_in_executor(self._checks, _is_right, hashed, password):
+                    return
+                self._patience.hear(address, name)
         finally:
             self._waiting -= 1
+        raise self._refused(credentials, name)
+
+    def _check_patience(self, address: str, name: str) -> None:
+        if self._patience.is_over(address, name):
+            raise RefusedError(_NOT_AUTHORIZED, "too many wrong passwords")
 
     def _refused(self, credentials: Credentials, name: str) -> RefusedError:
         log.warning("refused %r from %s: wrong account or password", name[:64], credentials.address)

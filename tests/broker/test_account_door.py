@@ -11,6 +11,8 @@ from broker.account_door import AccountDoor
 from broker.accounts import AccountFile, Role
 from broker.door import Credentials, RefusedError
 from broker.patience import Patience
+from iot_button.files import StorageError
+from iot_button.house import HOUSE_NAME, read_house
 from iot_button.topics import Topics
 from tests.support import DEADLINE
 
@@ -179,21 +181,100 @@ def test_one_of_a_time_without_accounts_is_not_welcome_with_the_first(tmp_path: 
     run(work)
 
 
-def test_patience_grows_again_with_time() -> None:
-    now = 0.0
-    patience = Patience(lambda: now)
-    who = ("192.0.2.1", "name")
-    for _ in range(5):
-        assert not patience.is_over(who)
-        patience.hear(who)
-    assert patience.is_over(who)
-    now = 1.5
-    assert not patience.is_over(who)
-    patience.hear(who)
-    now = 3.0
-    assert patience.is_over(who)
-    now = 200.0
-    assert not patience.is_over(who)
+def test_a_burst_from_one_address_is_checked_a_few_times(
+    file: AccountFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = _count_checks(monkeypatch)
+    assert file.read()
+
+    async def work() -> None:
+        still = Patience(lambda: 0.0)
+        door = AccountDoor(tmp_path, Topics(), open_without_accounts=True, patience=still)
+        whos = [credentials(f"n{number}", "wrong") for number in range(150)]
+        ends = await asyncio.gather(*(door.admit(one) for one in whos), return_exceptions=True)
+        assert all(isinstance(end, RefusedError) and end.return_code == 5 for end in ends)
+        assert len(checks) == 10
+
+    run(work)
+
+
+@pytest.mark.usefixtures("file")
+def test_the_installations_own_parts_come_in_at_once_also_under_a_flood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = _count_checks(monkeypatch)
+    house = read_house(tmp_path)
+
+    async def work() -> None:
+        still = Patience(lambda: 0.0)
+        door = AccountDoor(tmp_path, Topics(), open_without_accounts=True, patience=still)
+        for number in range(20):
+            await refused(door, credentials(f"name{number}", "wrong"))
+            await refused(door, credentials(HOUSE_NAME, "wrong"))
+        so_far = len(checks)
+        guest = await door.admit(credentials(HOUSE_NAME, house))
+        assert guest.name == HOUSE_NAME
+        assert len(checks) == so_far
+
+    run(work)
+
+
+def test_a_damaged_file_leaves_all_as_it_was_and_is_said_once(
+    file: AccountFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work() -> None:
+        door = door_of(tmp_path)
+        guest = await door.admit(credentials())
+        whole = file.path.read_bytes()
+        file.path.write_bytes(whole[:100])
+        for _ in range(3):
+            assert not door.refresh()
+        assert door.is_welcome(guest)
+        await door.admit(credentials())
+        assert (await refused(door, credentials(None, None)))[0] == 5
+        assert caplog.text.count("accounts stay as they were") == 1
+        file.path.write_bytes(whole)
+        assert door.refresh()
+        assert door.is_welcome(guest)
+        file.path.write_bytes(b"{")
+        with pytest.raises(StorageError):
+            door_of(tmp_path)
+
+    run(work)
+
+
+def test_a_door_that_was_closed_is_not_opened_by_taking_the_file_away(
+    file: AccountFile, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        door = door_of(tmp_path)
+        guest = await door.admit(credentials())
+        file.path.unlink()
+        assert door.refresh()
+        assert not door.is_welcome(guest)
+        assert (await refused(door, credentials(None, None)))[0] == 5
+        assert (await refused(door, credentials()))[0] == 5
+
+    run(work)
+
+
+def test_an_account_that_is_removed_while_its_password_is_checked_does_not_come_in(
+    file: AccountFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = passwords.is_right
+
+    def removing(hashed: str, password: bytes) -> bool:
+        file.remove("door")
+        door.refresh()
+        return real(hashed, password)
+
+    monkeypatch.setattr(account_door, "is_right", removing)
+    door = door_of(tmp_path)
+
+    async def work() -> None:
+        assert (await refused(door, credentials()))[0] == 5
+
+    run(work)
 
 
 def _count_checks(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,21 @@ READY = r"^ready bridge to="
 THERE = r"connected to the remote broker"
 
 
+@dataclass(frozen=True)
+class Ours:
+    """Our broker: where it is."""
+
+    port: int
+
+    @property
+    def address(self) -> str:
+        return f"mqtt://127.0.0.1:{self.port}"
+
+
 @pytest.fixture
-def ours(tmp_path: Path) -> Iterator[Mosquitto]:
-    broker = Mosquitto(tmp_path / "ours")
-    yield broker
-    broker.kill()
+def ours(broker: Program) -> Ours:
+    """Each of our brokers in turn."""
+    return Ours(broker.port("mqtt"))
 
 
 @pytest.fixture
@@ -30,14 +41,14 @@ def other(tmp_path: Path) -> Iterator[Mosquitto]:
 
 
 @pytest.fixture
-def bridge(start: Start, ours: Mosquitto, other: Mosquitto) -> "Bridge":
+def bridge(start: Start, ours: Ours, other: Mosquitto) -> "Bridge":
     return Bridge(start, ours, other)
 
 
 class Bridge:
     """Starts bridges between the two."""
 
-    def __init__(self, start: Start, ours: Mosquitto, other: Mosquitto) -> None:
+    def __init__(self, start: Start, ours: Ours, other: Mosquitto) -> None:
         self._start = start
         self._ours = ours
         self._other = other
@@ -55,7 +66,7 @@ class Bridge:
         return program
 
 
-def test_a_topic_goes_out(bridge: Bridge, ours: Mosquitto, other: Mosquitto) -> None:
+def test_a_topic_goes_out(bridge: Bridge, ours: Ours, other: Mosquitto) -> None:
     program = bridge("iotprocessed out")
     with Listener(other.port, "#") as there, Listener(ours.port) as here:
         here.publish("iotprocessed", b"1")
@@ -64,14 +75,14 @@ def test_a_topic_goes_out(bridge: Bridge, ours: Mosquitto, other: Mosquitto) -> 
     assert summary(program)["forwarded"] == 1
 
 
-def test_a_topic_comes_in(bridge: Bridge, ours: Mosquitto, other: Mosquitto) -> None:
+def test_a_topic_comes_in(bridge: Bridge, ours: Ours, other: Mosquitto) -> None:
     bridge("iotbutton/+/receipt in")
     with Listener(ours.port, "#") as here, Listener(other.port) as there:
         there.publish("iotbutton/B1/receipt", b"{}")
         assert here.next().topic == "iotbutton/B1/receipt"
 
 
-def test_what_no_rule_names_stays(bridge: Bridge, ours: Mosquitto, other: Mosquitto) -> None:
+def test_what_no_rule_names_stays(bridge: Bridge, ours: Ours, other: Mosquitto) -> None:
     bridge("a/# out", "b in")
     with Listener(other.port, "#") as there, Listener(ours.port) as here:
         here.publish("b", b"not out")
@@ -80,7 +91,7 @@ def test_what_no_rule_names_stays(bridge: Bridge, ours: Mosquitto, other: Mosqui
         assert there.next().topic == "a"
 
 
-def test_prefixes_are_changed_on_the_way(bridge: Bridge, ours: Mosquitto, other: Mosquitto) -> None:
+def test_prefixes_are_changed_on_the_way(bridge: Bridge, ours: Ours, other: Mosquitto) -> None:
     bridge("up/# out home/ site/7/", "down/# in home/ site/7/", '"" out one two')
     with Listener(other.port, "#") as there, Listener(ours.port, "home/down/#") as here:
         here.publish("home/up/x", b"1")
@@ -92,7 +103,7 @@ def test_prefixes_are_changed_on_the_way(bridge: Bridge, ours: Mosquitto, other:
         assert there.next().topic == "two"
 
 
-def test_nothing_is_sent_back(bridge: Bridge, ours: Mosquitto, other: Mosquitto) -> None:
+def test_nothing_is_sent_back(bridge: Bridge, ours: Ours, other: Mosquitto) -> None:
     """At QoS 1, with payloads that are all equal, as the AWS IoT Button sends them."""
     program = bridge("a/# both")
     with Listener(ours.port, "a/#") as here, Listener(other.port, "a/#") as there:
@@ -112,7 +123,7 @@ def test_nothing_is_sent_back(bridge: Bridge, ours: Mosquitto, other: Mosquitto)
 
 
 def test_nothing_is_sent_back_under_another_name(
-    bridge: Bridge, ours: Mosquitto, other: Mosquitto
+    bridge: Bridge, ours: Ours, other: Mosquitto
 ) -> None:
     bridge("x/# out", "# in mirror/")
     with Listener(ours.port, "#") as here, Listener(other.port) as there:
@@ -122,7 +133,7 @@ def test_nothing_is_sent_back_under_another_name(
 
 
 def test_a_ring_of_two_bridges_carries_a_click_once(
-    bridge: Bridge, ours: Mosquitto, other: Mosquitto
+    bridge: Bridge, ours: Ours, other: Mosquitto
 ) -> None:
     first = bridge("iotbutton/+ both", options=("--name", "first"))
     second = bridge("iotbutton/+ both", options=("--name", "second"))
@@ -138,7 +149,7 @@ def test_a_ring_of_two_bridges_carries_a_click_once(
 
 
 def test_a_state_is_retained_there_and_an_event_is_not(
-    bridge: Bridge, ours: Mosquitto, other: Mosquitto
+    bridge: Bridge, ours: Ours, other: Mosquitto
 ) -> None:
     bridge("iotbutton/# out")
     with Listener(ours.port) as here, Listener(other.port, "#") as there:
@@ -153,7 +164,7 @@ def test_a_state_is_retained_there_and_an_event_is_not(
 
 
 def test_a_retained_click_is_not_pressed_again(
-    bridge: Bridge, ours: Mosquitto, other: Mosquitto
+    bridge: Bridge, ours: Ours, other: Mosquitto
 ) -> None:
     with Listener(ours.port) as here, Listener(other.port, "#") as there:
         here.connection.publish("iotbutton/B1", click("B1", 0), retain=True)
@@ -165,7 +176,7 @@ def test_a_retained_click_is_not_pressed_again(
 
 
 def test_a_message_that_is_too_large_is_counted(
-    bridge: Bridge, ours: Mosquitto, other: Mosquitto
+    bridge: Bridge, ours: Ours, other: Mosquitto
 ) -> None:
     program = bridge("a/# out")
     with Listener(ours.port) as here, Listener(other.port, "#") as there:

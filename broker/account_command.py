@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from broker.accounts import AccountError, AccountFile, Role
+from broker.device_accounts import certificates_of, revoke_certificates
 from broker.passwords import make_password
 from iot_button.console import say
 from iot_button.events import SERIAL_NUMBER
@@ -50,6 +51,11 @@ def add(
         )
     if serial is not None and SERIAL_NUMBER.fullmatch(serial) is None:
         raise click.UsageError(f"{serial[:70]!r} is no serial number: 1 to 64 of A-Z a-z 0-9 _ -")
+    if serial != name and certificates_of(settings, name):
+        raise AccountError(
+            f"{name} is the name of a certificate that was given out: it would open this account",
+            mend=f"take another name, or revoke it first: iot-button provision --revoke {name}",
+        )
     password = _password(from_stdin=password_stdin)
     _file(settings).add(name, role=Role(role or "button"), serial_number=serial, password=password)
     _show(name, password, is_secret=password_stdin)
@@ -72,12 +78,18 @@ def list_(settings: Settings) -> None:
 @click.argument("name")
 @takes_settings
 def remove(settings: Settings, name: str) -> None:
-    """Remove an account; who is connected with it is disconnected within a second."""
-    if not _file(settings).remove(name):
+    """Remove an account; who is connected with it is disconnected within a second.
+
+    A certificate of that name is revoked.
+    """
+    file = _file(settings)
+    if name not in file.read():
         raise AccountError(
             f"there is no account {name[:70]!r}", mend="see: iot-button account list"
         )
-    say(f"removed {name}")
+    revoked = revoke_certificates(settings, name) if name != HOUSE_NAME else 0
+    file.remove(name)
+    say(f"removed {name}" + (", and revoked its certificate" if revoked else ""))
 
 
 @command.command("passwd", epilog="Example: iot-button account passwd door")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from broker.accounts import Account, AccountError, AccountFile, Role
+from broker.tls import certificates_folder
 from iot_button.house import HOUSE_NAME
 from iot_button.settings import Settings
 
@@ -31,6 +32,25 @@ def remove_account(settings: Settings, serial_number: str) -> bool:
     file = AccountFile(Path(settings.state_dir))
     known = file.read().get(serial_number)
     return known is not None and _is_of(known, serial_number) and file.remove(serial_number)
+
+
+def certificates_of(settings: Settings, name: str) -> int:
+    """Return how many certificates of a name were given out, and are not revoked."""
+    folder = certificates_folder(Path(settings.state_dir))
+    if not (folder / "ca.pem").exists():
+        return 0
+    from broker.certificate_files import device_files  # cryptography takes 0.2 s to import
+
+    return len(list(device_files(folder / "devices", name)))
+
+
+def revoke_certificates(settings: Settings, name: str) -> int:
+    """Revoke all certificates of a name; return how many. Raises as the CA does."""
+    if not certificates_of(settings, name):
+        return 0
+    from broker.certificates import open_authority
+
+    return open_authority(Path(settings.state_dir), names=settings.broker.names).revoke(name)
 
 
 def _is_of(account: Account, serial_number: str) -> bool:

@@ -104,6 +104,42 @@ def test_the_command_changes_a_password_and_removes_an_account(
     assert run(environment, "list").stdout == ""
 
 
+def provision(environment: dict[str, str], *arguments: str) -> list[dict[str, object]]:
+    ended = subprocess.run(
+        [sys.executable, "-m", "iot_button", "provision", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=True,
+    )
+    return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+def test_removing_a_buttons_account_revokes_its_certificate(environment: dict[str, str]) -> None:
+    provision(environment, "DOOR")
+    removed = run(environment, "remove", "DOOR")
+    assert (removed.returncode, removed.stderr) == (
+        0,
+        "removed DOOR, and revoked its certificate\n",
+    )
+    assert [one["revoked"] for one in provision(environment, "--list")] == [True]
+    assert run(environment, "add", "DOOR", "--admin").returncode == 0
+
+
+def test_no_certificate_of_earlier_opens_an_account_that_is_no_buttons(
+    environment: dict[str, str],
+) -> None:
+    provision(environment, "DOOR")
+    accounts = next(Path(environment["HOME"]).rglob("accounts.json"))
+    accounts.unlink()  # its certificate is still a good one
+    for role in (["--admin"], ["--button", "BELL"]):
+        refused = run(environment, "add", "DOOR", *role)
+        assert refused.returncode == 1
+        assert "iot-button provision --revoke DOOR" in refused.stderr
+    assert run(environment, "add", "DOOR", "--button", "DOOR").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "given", "status", "said"),
     [

@@ -3,7 +3,7 @@
 A message is acknowledged to the broker that it comes from when it is on our disk, and leaves the
 disk when the other broker has acknowledged it. So at QoS 1 nothing that a broker has acknowledged
 is lost when this process, or either broker's, is killed (as far as each broker keeps its promises
-for a session that stays). It can arrive twice. Messages of one topic stay in order.
+for a session that stays). It can arrive twice. The messages of one direction stay in order.
 
 Each direction is one queue, bounded: beyond `queue_size` the newest are dropped and counted, or not
 acknowledged (`when_full`). Not acknowledging is the only backpressure that MQTT 3.1.1 has; once

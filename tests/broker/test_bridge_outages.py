@@ -1,5 +1,6 @@
 """The bridge while a broker is away, or it is killed itself: nothing is lost, and order is kept."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -11,6 +12,7 @@ import pytest
 from iot_button.messages import Session
 from tests.broker.bridged import Mosquitto, arrivals, click, in_order, kill, summary
 from tests.conftest import Start
+from tests.storage import small_disk
 from tests.support import Listener, Program, free_port
 
 READY = r"^ready bridge to="
@@ -186,6 +188,25 @@ def test_a_full_queue_can_leave_the_newest_with_our_broker(
         with watching(other) as there:
             assert in_order(list(arrivals(there, 300)))
     assert summary(program)["dropped"] == 0
+
+
+def test_a_full_disk_takes_nothing_and_loses_nothing(
+    tmp_path: Path, start: Start, broker: Program, other: Mosquitto
+) -> None:
+    with small_disk(tmp_path / "small", size="2m") as folder:
+        program = bridged(start, broker.address("mqtt"), other, "--state-dir", str(folder))
+        program.wait_for(THERE)
+        ballast = folder / "ballast"
+        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        with Listener(broker.port("mqtt")) as here, watching(other) as there:
+            press(here, range(30))
+            program.wait_for("Nothing is taken until it can be")
+            ballast.unlink()
+            assert in_order(list(arrivals(there, 300)))
+        assert summary(program)["waiting"] == 0
+    assert not any("Traceback" in line for line in program.said)
 
 
 def test_what_waits_is_said_at_the_end(start: Start, broker: Program, other: Mosquitto) -> None:

@@ -36,6 +36,7 @@ class Client:
         self._topics: dict[bytes, str] = {}
         self._unanswered = 0
         self._is_held = False
+        self._is_heard = False
         self._has_ended = False
         self._heard = self._loop.time()
         self._timer = self._loop.call_later(
@@ -57,6 +58,9 @@ class Client:
         self._heard = self._loop.time()
         self._gate.figures.bytes_received += len(data)
         try:
+            if self._connect is None and not self._is_heard:
+                self._is_heard = True
+                packets.check_first_byte(data[:1])
             for first, body in self._frames.feed(data):
                 if self._has_ended:
                     return

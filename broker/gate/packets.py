@@ -182,6 +182,12 @@ def check_flags(first: int) -> None:
         raise MalformedError("a packet with reserved bits set (2.2.2-2)")
 
 
+def check_first_byte(data: bytes) -> None:
+    """Check that what a connection begins with can become a CONNECT (3.1.0-1): HTTP cannot."""
+    if data not in (b"", b"\x10"):
+        raise MalformedError("a first packet that is no CONNECT (3.1.0-1)")
+
+
 def connect(first: int, data: bytes) -> Connect:
     """Read a CONNECT (3.1).
 
@@ -192,9 +198,10 @@ def connect(first: int, data: bytes) -> Connect:
     if first != CONNECT << 4:
         raise MalformedError("a first packet that is no CONNECT (3.1.0-1)")
     body = _Body(data)
-    if body.binary() not in (b"MQTT", b"MQIsdp"):
+    name = body.binary()
+    if name not in (b"MQTT", b"MQIsdp"):
         raise MalformedError("an unknown protocol name (3.1.2-1)")
-    if body.byte() != 4:
+    if body.byte() != 4 or name != b"MQTT":  # MQIsdp is that of 3.1
         raise UnknownLevelError("an MQTT version other than 3.1.1 (3.1.2-2)")
     flags, keep_alive = body.byte(), body.number()
     _check_connect_flags(flags)

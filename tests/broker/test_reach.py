@@ -1,0 +1,60 @@
+"""Listening beyond loopback: with accounts, and never without."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.broker.guarded import House, added, answer
+from tests.conftest import Start
+from tests.support import require_program
+
+FREE = ("--port", "0", "--websocket-port", "0")
+EVERYWHERE = {"IOT_BUTTON_BROKER_HOST": "0.0.0.0"}
+
+
+@pytest.fixture(params=["amqtt", "mosquitto"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each broker's name in turn."""
+    if request.param == "mosquitto":
+        require_program("mosquitto", "mosquitto")
+    return str(request.param)
+
+
+def test_without_accounts_it_refuses_and_names_the_command_that_makes_one(
+    start: Start, kind: str
+) -> None:
+    for command in ("broker", "up"):
+        program = start(
+            command, "--broker", kind, *FREE, IOT_BUTTON_DASHBOARD_PORT="0", **EVERYWHERE
+        )
+        assert program.end() not in (0, -9), command
+        program.wait_for("beyond loopback")
+        program.wait_for("make one: iot-button account add NAME --admin")
+        assert not any(line.startswith("ready") for line in program.said)
+        assert not any("Traceback" in line for line in program.said)
+
+
+def test_with_accounts_it_listens_warns_and_lets_nobody_in_without_one(
+    start: Start, environment: dict[str, str], kind: str
+) -> None:
+    password = added(environment, "me", "--admin")
+    broker = start("broker", "--broker", kind, *FREE, **EVERYWHERE)
+    house = House(broker, environment, {"me": password})
+    broker.address("mqtt")
+    broker.wait_for("in clear text on port")
+    for way in ("mqtt", "websocket"):
+        assert answer(house, None, None, way=way) == 5
+        assert answer(house, "me", "wrong", way=way) == 5
+        assert answer(house, "me", password, way=way) == 0
+
+
+def test_a_damaged_account_file_stops_the_start(
+    start: Start, environment: dict[str, str], kind: str, tmp_path: Path
+) -> None:
+    added(environment, "me", "--admin")
+    file = next(tmp_path.rglob("accounts.json"))
+    file.write_bytes(file.read_bytes()[:-20])
+    program = start("broker", "--broker", kind, *FREE)
+    assert program.end() == 1
+    program.wait_for("no list of accounts")
+    assert not any("Traceback" in line for line in program.said)

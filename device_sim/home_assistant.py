@@ -109,7 +109,9 @@ def removal(settings: Settings, serial: str) -> Announcement:
     Raises:
         SettingError: Home Assistant's prefix is no topic name.
     """
-    return Announcement(topic=_topic(settings, settings.topic_names.home_assistant_id(serial)), payloads=(b"",))
+    return Announcement(
+        topic=_topic(settings, settings.topic_names.home_assistant_id(serial)), payloads=(b"",)
+    )
 
 
 def action_payload(click: Click, presses: int) -> bytes:

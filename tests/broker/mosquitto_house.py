@@ -117,7 +117,9 @@ class Visitor:
 
     def wait_lost(self, since: float) -> float:
         """Wait until its connection was lost, and return how many seconds that took."""
-        return eventually(lambda: self.lost_at, what="the connection is lost") - since
+        lost_at = eventually(lambda: self.lost_at, what="the connection is lost")
+        assert lost_at is not None
+        return lost_at - since
 
     @property
     def is_refused(self) -> bool:

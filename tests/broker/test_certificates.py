@@ -2,12 +2,8 @@
 
 import datetime
 import os
-import pwd
-import signal
 import ssl
 import stat
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +12,6 @@ from cryptography import x509
 from broker import certificate_authority, certificates
 from broker.certificate_files import pem, read_key, read_list
 from broker.certificates import (
-    CertificateFiles,
     ClientCertificates,
     ServerCertificates,
     common_name,
@@ -28,7 +23,6 @@ from broker.tls import renew
 from iot_button.errors import IotButtonError, SettingError
 from iot_button.files import DamagedFileError, StorageError
 from tests.broker.handshakes import Clock, Tls, button, client_context
-from tests.support import DEADLINE, eventually, free_port, require_program
 
 VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 

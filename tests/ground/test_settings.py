@@ -347,6 +347,7 @@ def test_every_setting_has_a_variable() -> None:
     unset = {
         "IOT_BUTTON_BROKER_CERTIFICATE_FILE",
         "IOT_BUTTON_BROKER_KEY_FILE",
+        "IOT_BUTTON_BROKER_METRICS_PORT",
         "IOT_BUTTON_BROKER_TLS_PORT",
         "IOT_BUTTON_BROKER_WEBSOCKET_TLS_PORT",
         "IOT_BUTTON_FUNCTIONS_CLIENT_ID",

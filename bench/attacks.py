@@ -1,11 +1,11 @@
 """What a broker has to bear from clients that mean it harm, or are badly broken.
 
-    python bench/attacks.py NAME PORT
+    python bench/attacks.py NAME PORT [SECONDS]
 
 Each function attacks the broker on a port of loopback, and returns when it is done. None of them
 judges: whether the broker stands, and how the others fare, is for a test or a benchmark to see.
-Run as a program, it is the attacker's own process, at the lowest priority: on two cores, others
-would wait for the attacker's processor time, and not for the broker.
+Run as a program, it is the attacker's own process, which goes on for that long, at the lowest
+priority: on two cores, others would wait for its processor time otherwise, not for the broker.
 """
 
 import contextlib
@@ -255,4 +255,7 @@ ATTACKS: dict[str, Callable[[int], None]] = {
 
 if __name__ == "__main__":
     os.nice(19)
+    _until = time.monotonic() + float((*sys.argv, "0")[3])
     ATTACKS[sys.argv[1]](int(sys.argv[2]))
+    while time.monotonic() < _until:
+        ATTACKS[sys.argv[1]](int(sys.argv[2]))

@@ -1,6 +1,6 @@
 """How others fare while a broker is attacked: their p99 beside the quiet one, and the memory after.
 
-    python bench/broker_hostile.py [--brokers amqtt,mosquitto] [--quiet 5] [--only stuck]
+    python bench/broker_hostile.py [--brokers amqtt,mosquitto] [--seconds 5] [--only stuck]
 
 A pair of clients exchanges a message at QoS 1 about every 5 ms; the wait runs from the publish to
 the subscriber's recv. The attacker is a process of its own at the lowest priority. The goal is a
@@ -43,7 +43,8 @@ def row(name: str, use: str, seconds: float) -> str:
         begin = time.monotonic()
         try:
             with Neighbour(broker.port) as neighbour:
-                attacker = subprocess.Popen([sys.executable, str(ATTACKER), name, str(broker.port)])
+                attack = [str(ATTACKER), name, str(broker.port), str(seconds)]
+                attacker = subprocess.Popen([sys.executable, *attack])
                 while attacker.poll() is None:
                     most = max(most, broker.memory)
                     time.sleep(0.05)
@@ -63,14 +64,14 @@ def row(name: str, use: str, seconds: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure others' waits under attack.")
     parser.add_argument("--brokers", default="amqtt,mosquitto")
-    parser.add_argument("--quiet", type=float, default=5.0, help="seconds of the quiet measurement")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of quiet, and of attack")
     parser.add_argument("--only", default="", help="attacks whose name contains this")
     options = parser.parse_args()
     print(f"| {' | '.join(HEAD)} |\n|{' --- |' * len(HEAD)}", flush=True)
     for name in ATTACKS:
         if options.only in name:
             for use in options.brokers.split(","):
-                print(row(name, use, options.quiet), flush=True)
+                print(row(name, use, options.seconds), flush=True)
 
 
 if __name__ == "__main__":

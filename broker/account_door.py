@@ -22,11 +22,16 @@ from iot_button.topics import Topics
 
 log = logging.getLogger(__name__)
 
+_IDENTIFIER_REJECTED: Final = 2
 _UNAVAILABLE: Final = 3
 _NOT_AUTHORIZED: Final = 5
 _MOST_CHECKS: Final = 200
 """Passwords that wait to be checked, some 20 ms each; beyond, clients are told to come later."""
 _MOST_KNOWN: Final = 20_000
+_PARTS: Final = tuple(
+    f"iot-button-{part}" for part in ("functions", "dashboard", "bridge", "metrics", "device-")
+)
+"""What the client ids of our own parts begin with (`Settings.client_id_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,8 @@ class AccountDoor:
         if self._opens:
             return Anyone()
         account = self._by_certificate(credentials) or await self._by_password(credentials)
+        if not _may_be_called(credentials.client_id, account, self._topics):
+            raise RefusedError(_IDENTIFIER_REJECTED, "client id of another")
         return AccountGuest(account, rights_of(account, self._topics))
 
     def _by_certificate(self, credentials: Credentials) -> Account | None:
@@ -185,6 +192,17 @@ class AccountDoor:
     def _refused(self, credentials: Credentials, name: str) -> RefusedError:
         log.warning("refused %r from %s: wrong account or password", name[:64], credentials.address)
         return RefusedError(_NOT_AUTHORIZED, "wrong account or password")
+
+
+def _may_be_called(client_id: str, account: Account, topics: Topics) -> bool:
+    """Whether a client id is not that of a part of ours, or of another button (3.1.3.1).
+
+    A session is its account's alone: a button that came first could keep the dashboard out.
+    """
+    if account.role is not Role.BUTTON or not client_id.startswith(_PARTS):
+        return True
+    under = f"-{topics.prefix}" if topics.prefix else ""
+    return client_id == f"iot-button-device-{account.serial_number}{under}"
 
 
 @functools.cache

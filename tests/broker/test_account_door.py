@@ -1,6 +1,7 @@
 """Who is let in, at what cost, and for how long."""
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -273,6 +274,36 @@ def test_an_account_that_is_removed_while_its_password_is_checked_does_not_come_
 
     async def work() -> None:
         assert (await refused(door, credentials()))[0] == 5
+
+    run(work)
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize(
+    ("client_id", "prefix", "is_let_in"),
+    [
+        ("anything", "", True),
+        ("iot-button-device-DOOR", "", True),
+        ("iot-button-device-DOOR-home", "home", True),
+        ("iot-button-press-1a2b", "", True),
+        ("iot-button-device-OTHER", "", False),
+        ("iot-button-device-DOOR-OTHER", "", False),
+        ("iot-button-device-DOOR", "home", False),
+        ("iot-button-functions", "", False),
+        ("iot-button-functions-home", "home", False),
+        ("iot-button-dashboard", "", False),
+    ],
+)
+def test_a_button_takes_no_client_id_of_our_parts_or_of_another_button(
+    tmp_path: Path, client_id: str, prefix: str, is_let_in: bool
+) -> None:
+    async def work() -> None:
+        door = AccountDoor(tmp_path, Topics(prefix), open_without_accounts=True)
+        who = dataclasses.replace(credentials(), client_id=client_id)
+        if is_let_in:
+            assert (await door.admit(who)).name == "door"
+        else:
+            assert (await refused(door, who))[0] == 2
 
     run(work)
 

@@ -123,11 +123,11 @@ def _check_reach(settings: Settings) -> None:
             mend="make one: iot-button account add NAME --admin; or keep 127.0.0.1; or use a "
             "broker that has accounts: --broker mqtts://HOST:PORT",
         )
-    if settings.broker.tls_port is None:
-        log.warning(
-            "passwords cross the network in clear text on port %d; --tls-port 8883 adds TLS",
-            settings.broker.port,
-        )
+    log.warning(
+        "passwords cross the network in clear text on port %d; with TLS they do not: %s",
+        settings.broker.port,
+        settings.broker.tls_port or "--tls-port 8883",
+    )
 
 
 def _broker(

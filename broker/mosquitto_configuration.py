@@ -156,7 +156,8 @@ def _queues(data: Path) -> str:
 # Nagle's algorithm costs 44 ms a message.
 set_tcp_nodelay true
 # The default queue of 1,000 drops acknowledged messages of a client that is away or slow.
-max_queued_messages 0
+# Not 0, which means no limit too: with 0, 2.0.11 hangs up after each publish that is not allowed.
+max_queued_messages 1000000000
 # Its default; the function runtime has fewer handshakes (QoS 2) than this open at a time.
 max_inflight_messages {MAX_INFLIGHT}
 

@@ -145,7 +145,7 @@ class Gate:
             if old.line is not None:
                 old.line.end("taken over")  # 3.1.4-2
                 old = self.sessions.find(client_id)
-        if old is not None and connect.clean_session:
+        if old is not None and (connect.clean_session or not _may_have(guest, old)):
             self.sessions.forget(old)
             old = None
         if old is None:
@@ -170,9 +170,6 @@ class Gate:
         self.journal.tell(
             "UPDATE sessions SET owner = ?, left_at = 0 WHERE key = ?", guest.name, session.key
         )
-        for topic_filter in list(session.subscriptions):
-            if not guest.may_subscribe(topic_filter):
-                self.sessions.unsubscribe(session, topic_filter)
 
     def take(self, guest: Guest, topic: str, payload: bytes, *, qos: int, retain: bool) -> bool:
         """Route a client's message. What it may not publish is dropped, counted, and said once.
@@ -237,3 +234,14 @@ class Gate:
             session.deliver(
                 message.topic, bytes(message.data), min(qos, message.qos or 0), retain=True
             )
+
+
+def _may_have(guest: Guest, session: Session) -> bool:
+    """Whether a guest may read what waits in a session: its account may have other rights by now.
+
+    With its subscriptions, what waits ends too; of one without any left nobody knows what it was
+    for.
+    """
+    if session.owner is None and session.queued and not session.subscriptions:
+        return False
+    return all(map(guest.may_subscribe, session.subscriptions))

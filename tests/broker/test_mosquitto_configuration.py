@@ -320,8 +320,8 @@ def test_the_default_queue_loses_what_was_acknowledged_and_ours_does_not(
 
 def with_the_default_queue(**options: Any) -> str:
     text = configuration(**options)
-    assert "max_queued_messages 0\n" in text
-    return text.replace("max_queued_messages 0\n", "")
+    assert "max_queued_messages 1000000000\n" in text
+    return text.replace("max_queued_messages 1000000000\n", "")
 
 
 def acknowledged_and_received(port: int) -> tuple[list[bytes], list[bytes]]:

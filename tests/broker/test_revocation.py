@@ -57,11 +57,8 @@ def test_an_account_made_anew_has_its_new_rights_alone(changing: House, enter: E
 
 
 def test_a_persistent_session_gives_nothing_to_who_may_not_read_it_any_more(
-    changing: House, enter: Enter, request: pytest.FixtureRequest
+    changing: House, enter: Enter
 ) -> None:
-    if not changing.is_mosquitto:
-        reason = "the gate ends the session's subscriptions, and still delivers what waited"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     away = enter(changing, "admin", "away", clean=False)
     away.subscribe(("iotbutton/#", 1))
     away.disconnect()

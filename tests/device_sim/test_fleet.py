@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def test_a_duplicate_has_the_same_id_and_is_processed_once(pipeline: Program, st
         assert processed.is_empty
     assert summary["duplicated"] == 3
     assert_all_processed(summary)
-    assert [n for n, i in enumerate(dict.fromkeys(ids), 1) if ids.count(i) == 2] == [3, 4, 50]
+    # Which come first is up to the connections: each button has one of its own.
+    assert sorted(Counter(ids).values())[-4:] == [1, 2, 2, 2]
 
 
 def test_a_click_that_is_held_back_comes_after_the_next_of_its_button(

@@ -81,28 +81,38 @@ class AccountDoor:
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="passwords")
         self._turn = asyncio.Lock()
         self._waiting = 0
+        self._has_news = False
         self._key = secrets.token_bytes(32)
         self._known: dict[str, tuple[bytes, str]] = {}
         self._patience = patience or Patience()
+
+    def knows(self, name: str) -> bool:
+        """Whether there is an account of that name, or none at all."""
+        return not self._accounts or name in self._accounts
 
     def refresh(self) -> bool:
         """Hear of accounts that have changed since; whether any has.
 
         A file that cannot be read, or is damaged, leaves all as it was, and is said once.
         """
+        self._read_anew()
+        has_news, self._has_news = self._has_news, False
+        return has_news
+
+    def _read_anew(self) -> None:
         stamp = self._file.stamp()
         if stamp == self._stamp:
-            return False
+            return
         try:
             self._accounts = self._file.read()
         except StorageError as error:
             if str(error) != self._problem:
                 self._problem = str(error)
                 log.error("accounts stay as they were: %s", error)
-            return False
+            return
         self._stamp, self._problem = stamp, ""
         self._opens = self._opens and not self._accounts
-        return True
+        self._has_news = True
 
     def is_welcome(self, guest: Guest) -> bool:
         """Whether one who is in may stay: its account is there, unchanged."""
@@ -116,7 +126,7 @@ class AccountDoor:
         Raises:
             RefusedError: it has no account, or not this one.
         """
-        self.refresh()
+        self._read_anew()  # and `refresh` tells of it: others have to leave
         if self._opens:
             return Anyone()
         account = self._by_certificate(credentials) or await self._by_password(credentials)

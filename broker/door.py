@@ -50,6 +50,10 @@ class Door(Protocol):
         """Whether one who is in may stay: its account is there, unchanged."""
         ...
 
+    def knows(self, name: str) -> bool:
+        """Whether there is an account of that name, or none at all."""
+        ...
+
     def refresh(self) -> bool:
         """Hear of accounts that have changed since; whether any has."""
         ...
@@ -88,6 +92,10 @@ class OpenDoor:
 
     def is_welcome(self, guest: Guest) -> bool:  # noqa: ARG002 - a door's form
         """Say yes."""
+        return True
+
+    def knows(self, name: str) -> bool:  # noqa: ARG002 - a door's form
+        """Say yes: nobody is asked."""
         return True
 
     def refresh(self) -> bool:

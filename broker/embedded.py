@@ -23,7 +23,7 @@ from websockets.typing import Subprotocol
 
 from broker.door import Door, OpenDoor
 from broker.figures import Figures
-from broker.gate.gate import Gate, Limits
+from broker.gate.gate import Gate, Limits, limits_here
 from broker.gate.journal import Journal
 from broker.gate.link import StreamLink, WebSocketLink
 from broker.listening import MAX_PACKET_BYTES, bind, port_of
@@ -82,7 +82,7 @@ class EmbeddedBroker:
         self._origins = frozenset(websocket_origins)
         self._door = door or OpenDoor()
         self._hold = hold
-        self._limits = limits or Limits()
+        self._limits = limits or limits_here()
         self._on_failure = on_failure
         self._thread = threading.Thread(target=self._run, name="broker", daemon=True)
         self._started = threading.Event()
@@ -179,7 +179,11 @@ class EmbeddedBroker:
             revoked = [self._certificates.is_revoked]
         if "websocket" not in name:
             return await asyncio.get_running_loop().create_server(
-                lambda: StreamLink(gate.talker, *revoked), sock=bound, ssl=tls, backlog=_BACKLOG
+                lambda: StreamLink(gate.talker, *revoked),
+                sock=bound,
+                ssl=tls,
+                ssl_handshake_timeout=self._limits.connect_timeout if tls is not None else None,
+                backlog=_BACKLOG,
             )
         return serve(
             lambda websocket: WebSocketLink(websocket).talk(gate.talker),

@@ -35,6 +35,7 @@ class SysTopics:
         self._before = dict.fromkeys(_LOADS, 0)
         self._loads = {(name, span): 0.0 for name in _LOADS for span in _SPANS}
         self._at = figures.started_at
+        self._version = version("iot-button")  # read now: later, files may all be taken
 
     def changes(self) -> list[tuple[str, bytes]]:
         """Return topics and payloads that are not as they were at the last call."""
@@ -78,7 +79,7 @@ class SysTopics:
             "subscriptions/count": figures.subscriptions,
             "retained messages/count": figures.retained,
         }
-        yield "$SYS/broker/version", f"iot-button version {version('iot-button')}".encode()
+        yield "$SYS/broker/version", f"iot-button version {self._version}".encode()
         yield "$SYS/broker/uptime", b"%d seconds" % max(0, now - figures.started_at)
         for name, number in numbers.items():
             yield f"$SYS/broker/{name}", b"%d" % max(0, number)

@@ -51,7 +51,11 @@ def make_house(state_dir: Path) -> str:
             beside.unlink()
     except OSError as error:
         raise StorageError.of(path, error) from error
-    return read_house(state_dir) or make_house(state_dir)
+    password = read_house(state_dir)
+    if password is None:
+        reason = "there is nothing in it, or it is another user's"
+        raise StorageError(path, reason, mend=f"remove it, and start again: rm {path}")
+    return password
 
 
 def _path(state_dir: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import secrets
 import time
 from collections.abc import Coroutine, Mapping
@@ -46,6 +47,22 @@ class Limits:
     session_days: float = 60.0
 
 
+_RESERVE: Final = 100
+"""Open files that clients leave to the broker itself."""
+
+
+def limits_here() -> Limits:
+    """Return the limits, lower where this process may not have so many open files."""
+    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return Limits()
+    usable = max(10, soft - _RESERVE)
+    usual = Limits()
+    return Limits(
+        connections=min(usual.connections, usable), newcomers=min(usual.newcomers, usable // 2)
+    )
+
+
 class Gate:
     """Everyone who is here, and everyone who will come back."""
 
@@ -70,6 +87,7 @@ class Gate:
         """
         await self._router.start()
         await self.sessions.restore()
+        self._forget_strangers()
         for client_id, topic_filter in hold.items():
             if self.sessions.find(client_id) is None:
                 session = self.sessions.make(client_id, owner=None, is_kept=True)
@@ -129,6 +147,13 @@ class Gate:
                 client.end("account revoked")
             elif client.is_revoked:
                 client.end("certificate revoked")
+        self._forget_strangers()
+
+    def _forget_strangers(self) -> None:
+        """Forget the sessions of accounts that are gone: nobody may come back to them."""
+        for session in self.sessions.all():
+            if session.owner is not None and not self.door.knows(session.owner):
+                self.sessions.forget(session)
 
     def seat(self, guest: Guest, connect: packets.Connect) -> tuple[Session, bool]:
         """Find or make the session for one who is let in; return it, and whether it was there.
@@ -159,10 +184,16 @@ class Gate:
 
         One of a time without accounts goes to whoever may read all of it.
         """
-        if session.owner == guest.name:
+        if guest.name in (session.owner, None):  # None: the door is open
             return
         if session.owner is None and all(map(guest.may_subscribe, session.subscriptions)):
             return
+        log.warning(
+            "refused account %r the client id %r: it has a session of account %r",
+            guest.name,
+            session.client_id[:64],
+            session.owner,
+        )
         raise RefusedError(packets.IDENTIFIER_REJECTED, "client id of another account")
 
     def _take_over(self, session: Session, guest: Guest) -> None:

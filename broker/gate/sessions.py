@@ -59,6 +59,10 @@ class Sessions:
         session: Session | None = self._router.sessions.get(client_id, (None, None))[0]
         return session
 
+    def all(self) -> list[Session]:
+        """Return every session there is."""
+        return [session for session, _handler in self._router.sessions.values()]
+
     def make(self, client_id: str, *, owner: str | None, is_kept: bool) -> Session:
         """Begin a session; `is_kept`: it outlives its connection."""
         key = 0
@@ -102,7 +106,7 @@ class Sessions:
     def forget_old(self, *, days: float) -> None:
         """Forget sessions that nobody came back to."""
         oldest = time.time() - days * _DAY
-        for session, _handler in list(self._router.sessions.values()):
+        for session in self.all():
             if session.line is None and session.left_at < oldest:
                 log.warning("forgot the session of %r: nobody came back", session.client_id[:64])
                 self.forget(session)

@@ -29,6 +29,12 @@ def new_client(
     Raises:
         SettingError: when the CA file, or the client's certificate or key, cannot be used.
     """
+    if not address.port:
+        raise SettingError(
+            f"{address.section}.port",
+            f"{address.section}.port = 0 lets a broker pick a port, and is none to connect to",
+            mend="name the one of its ready line: --broker mqtt://127.0.0.1:PORT",
+        )
     client = paho.Client(
         CallbackAPIVersion.VERSION2,
         client_id,

@@ -318,3 +318,16 @@ def _count_checks(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
     monkeypatch.setattr(account_door, "is_right", counting)
     return checks
+
+
+def test_one_who_comes_right_after_a_change_does_not_hide_it(
+    file: AccountFile, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        door = door_of(tmp_path)
+        file.set_password("door", "another password")
+        await refused(door, credentials())
+        assert door.refresh()
+        assert not door.refresh()
+
+    run(work)

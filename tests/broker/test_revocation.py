@@ -92,3 +92,25 @@ def _wait_for(house: House, name: str, wanted: int) -> None:
         lambda: answer(house, name, house.accounts.get(name)) == wanted,
         what=f"{name} is answered {wanted}",
     )
+
+
+def test_a_removed_account_leaves_no_session_behind(changing: House, enter: Enter) -> None:
+    if changing.is_mosquitto:
+        pytest.skip("mosquitto 2.0.11 lets any account take over any client id")
+    away = enter(changing, "admin", "away", clean=False)
+    away.subscribe(("iotbutton/#", 1))
+    away.disconnect()
+    changing.account("remove", "admin")
+    _wait_for(changing, "admin", NOT_AUTHORIZED)
+
+    enter(changing, "door").publish("iotbutton/DOOR", b"a click")
+
+    def is_free() -> bool:
+        try:
+            back = enter(changing, "door", "away", clean=False)
+        except AssertionError:
+            return False
+        back.expect_nothing()
+        return True
+
+    eventually(is_free, what="the client id is free, and nothing waits")

@@ -145,7 +145,7 @@ def test_what_comes_in_waits_for_our_broker(tmp_path: Path, start: Start) -> Non
         program = start("bridge", "--broker", ours.address, "--to", other.address, *rule)
         program.wait_for(THERE)
         with Listener(ours.port, "iotbutton/+", session=Session.UNTIL_STOP) as here:
-            ours.kill()
+            ours.stop()
             with Listener(other.port) as there:
                 press(there, range(5))
             ours.start()

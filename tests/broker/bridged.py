@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from iot_button import packets
-from tests.support import Listener, Program, eventually, free_port, is_listening, require_program
+from tests.support import (
+    DEADLINE,
+    Listener,
+    Program,
+    eventually,
+    free_port,
+    is_listening,
+    require_program,
+)
 
 CONNACK, SUBACK, PINGRESP = b"\x20\x02\x00\x00", 0x90, b"\xd0\x00"
 

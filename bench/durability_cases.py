@@ -13,7 +13,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bench.raw_mqtt import ClosedError, RawClient, decode_publish
+from bench.raw_mqtt import ClosedError, RawClient
+from bench.raw_packets import decode_publish
 from iot_button.packets import PUBACK, PUBLISH, acknowledgement, publish
 
 TOPIC = "durable"

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from bench.durability_cases import TOPIC, Broker, Tally, away, take_all
-from bench.raw_mqtt import RawClient, decode_publish
+from bench.raw_mqtt import RawClient
+from bench.raw_packets import decode_publish
 from iot_button.packets import PUBCOMP, PUBLISH, PUBREC, PUBREL, acknowledgement, publish
 
 _PACKET_ID = 7

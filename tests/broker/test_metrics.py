@@ -9,7 +9,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from broker.figures import Figures
 from broker.metrics import MetricsServer, metrics_text
-from broker.sys_topics import SysTopics
 from tests.conftest import Start
 from tests.support import DEADLINE, Listener, eventually, require_program
 
@@ -63,25 +62,3 @@ def test_names_of_other_machines_are_refused() -> None:
             fetch(f"http://127.0.0.1:{server.port}", Host="evil.example")
         refused.value.close()
     assert refused.value.code == 403
-
-
-def test_sys_topics_are_those_of_mosquitto_and_only_what_has_changed() -> None:
-    now = 1000.0
-    figures = Figures(started_at=now)
-    topics = SysTopics(figures, lambda: now)
-    first = dict(topics.changes())
-    assert first["$SYS/broker/uptime"] == b"0 seconds"
-    assert first["$SYS/broker/clients/connected"] == b"0"
-    now = 1060.0
-    figures.messages_received = 600
-    changed = dict(topics.changes())
-    assert changed["$SYS/broker/messages/received"] == b"600"
-    # 600 in this minute: 600 * (1 - exp(-1)) in the exponential mean of one minute
-    assert changed["$SYS/broker/load/messages/received/1min"] == b"379.27"
-    assert "$SYS/broker/clients/connected" not in changed
-
-
-def test_a_subscriber_gets_sys_topics_of_our_broker(start: Start) -> None:
-    broker = start("broker", "--port", "0", "--websocket-port", "0")
-    with Listener(broker.port("mqtt"), "$SYS/broker/version") as listener:
-        assert listener.next().payload.startswith(b"iot-button version")

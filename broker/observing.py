@@ -1,7 +1,7 @@
 """What a broker that runs shows of itself: figures for Prometheus, and its place on the network."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from broker.machine_names import host_name
@@ -31,33 +31,36 @@ def observed(
             )
             stack.enter_context(announcement)
         if settings.broker.metrics_port is not None:
-            from broker.metrics import MetricsServer, metrics_text
+            from broker.metrics import MetricsServer
 
-            figures = _figures(settings, broker, stack)
             server = MetricsServer(
                 host="127.0.0.1",
                 port=settings.broker.metrics_port,
-                text=lambda: metrics_text(figures),
+                text=_page(settings, broker, stack),
             )
             stack.enter_context(server)
             addresses["metrics"] = f"http://{server.host}:{server.port}"
         yield addresses
 
 
-def _figures(
+def _page(
     settings: Settings,
     broker: "EmbeddedBroker | MosquittoBroker",
     stack: contextlib.ExitStack,
-) -> "Figures":
+) -> Callable[[], bytes]:
+    """Return what writes the page for Prometheus; what it needs ends with the stack."""
+    from broker.metrics import metrics_text
+
     if settings.broker.use != "mosquitto":
-        ours: Figures = getattr(broker, "figures")  # noqa: B009
-        return ours
+        ours: Figures = getattr(broker, "figures")  # noqa: B009 - the other one has none
+        return lambda: metrics_text(ours)
     from msgspec.structs import replace
 
-    from broker.mosquitto_figures import MosquittoFigures
+    from broker.mosquitto_figures import UNTOLD, MosquittoFigures
 
     client = MosquittoFigures(
-        replace(settings.broker.address, host=broker.host, port=broker.port),
+        replace(settings.broker.address, port=broker.port),
         client_id=settings.client_id_of("metrics"),
     )
-    return stack.enter_context(client).figures
+    theirs = stack.enter_context(client).figures
+    return lambda: metrics_text(theirs, untold=UNTOLD)

@@ -63,6 +63,7 @@ def command(settings: Settings, as_json: bool, press: bool) -> None:
         _websocket,
         _dashboard,
         _mosquitto,
+        _nearby,
         *(functools.partial(_hardware, module, driver) for module, driver in HARDWARE),
     ]
     if press:
@@ -161,6 +162,23 @@ def _mosquitto(_settings: Settings) -> Finding:
         return Finding("mosquitto", State.OK, f"{path}, for --broker mosquitto")
     detail = "not installed; needed for --broker mosquitto only"
     return Finding("mosquitto", State.ABSENT, detail, "sudo apt install mosquitto")
+
+
+def _nearby(_settings: Settings) -> Finding:
+    subject = "brokers nearby"
+    if importlib.util.find_spec("zeroconf") is None:
+        detail = "zeroconf is not installed; needed to see them, and for --announce"
+        mend = "pip install 'iot-button[discovery]'; in a clone: pip install -e '.[discovery]'"
+        return Finding(subject, State.ABSENT, detail, mend)
+    from iot_button.nearby import look_around
+
+    try:
+        found = look_around(1.0)
+    except IotButtonError as error:
+        return Finding(subject, State.OFF, error.problem)
+    if not found:
+        return Finding(subject, State.OK, "none announces itself on this network")
+    return Finding(subject, State.OK, "; ".join(map(str, found)))
 
 
 def _hardware(module: str, driver: str, _settings: Settings) -> Finding:

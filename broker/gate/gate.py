@@ -88,6 +88,12 @@ class Gate:
         await self._router.start()
         await self.sessions.restore()
         self._forget_strangers()
+        log.debug(
+            "taken up: %d sessions, %d messages that wait, %d retained",
+            self.figures.sessions,
+            self.figures.queued,
+            self.figures.retained,
+        )
         for client_id, topic_filter in hold.items():
             if self.sessions.find(client_id) is None:
                 session = self.sessions.make(client_id, owner=None, is_kept=True)

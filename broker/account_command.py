@@ -36,18 +36,19 @@ def command() -> None:
 @command.command("add", epilog="Example: iot-button account add door --button DOOR")
 @click.argument("name")
 @click.option("--button", "serial", metavar="SERIAL", help="For one button: its own topics only.")
-@click.option("--function", "role", flag_value="function", help="For a function runtime.")
-@click.option("--dashboard", "role", flag_value="dashboard", help="For a dashboard: it reads.")
-@click.option("--admin", "role", flag_value="admin", help="For someone who may do everything.")
+@click.option("--function", is_flag=True, help="For a function runtime.")
+@click.option("--dashboard", is_flag=True, help="For a dashboard: it reads.")
+@click.option("--admin", is_flag=True, help="For someone who may do everything.")
 @password_stdin
 @takes_settings
 def add(
-    settings: Settings, name: str, serial: str | None, role: str | None, password_stdin: bool
+    settings: Settings, name: str, serial: str | None, password_stdin: bool, **roles: bool
 ) -> None:
     """Make an account. Prints its name and password as one JSON line, this once."""
-    if (serial is None) == (role is None):
+    chosen = [Role(role) for role, is_chosen in roles.items() if is_chosen]
+    if len(chosen) + (serial is not None) != 1:
         raise click.UsageError(
-            "say what it is for: --button SERIAL, --function, --dashboard, --admin"
+            "say what it is for: one of --button SERIAL, --function, --dashboard, --admin"
         )
     if serial is not None and SERIAL_NUMBER.fullmatch(serial) is None:
         raise click.UsageError(f"{serial[:70]!r} is no serial number: 1 to 64 of A-Z a-z 0-9 _ -")
@@ -57,7 +58,9 @@ def add(
             mend=f"take another name, or revoke it first: iot-button provision --revoke {name}",
         )
     password = _password(from_stdin=password_stdin)
-    _file(settings).add(name, role=Role(role or "button"), serial_number=serial, password=password)
+    _file(settings).add(
+        name, role=chosen[0] if chosen else Role.BUTTON, serial_number=serial, password=password
+    )
     _show(name, password, is_secret=password_stdin)
 
 

@@ -70,7 +70,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Anyone:
-    """A guest of an open door."""
+    """A guest where nobody is asked."""
 
     name: str | None = None
 
@@ -81,23 +81,3 @@ class Anyone:
     def may_subscribe(self, topic_filter: str) -> bool:  # noqa: ARG002 - a guest's form
         """Say yes."""
         return True
-
-
-class OpenDoor:
-    """Let everyone in: for a broker on loopback without accounts."""
-
-    async def admit(self, credentials: Credentials) -> Guest:  # noqa: ARG002 - a door's form
-        """Let one in."""
-        return Anyone()
-
-    def is_welcome(self, guest: Guest) -> bool:  # noqa: ARG002 - a door's form
-        """Say yes."""
-        return True
-
-    def knows(self, name: str) -> bool:  # noqa: ARG002 - a door's form
-        """Say yes: nobody is asked."""
-        return True
-
-    def refresh(self) -> bool:
-        """Say that nothing has changed."""
-        return False

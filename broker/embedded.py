@@ -21,7 +21,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from broker.door import Door, OpenDoor
+from broker.door import Door
 from broker.figures import Figures
 from broker.gate.gate import Gate, Limits, limits_here
 from broker.gate.journal import Journal
@@ -45,10 +45,10 @@ class EmbeddedBroker:
         port: for MQTT; 0 picks a free one, and the attribute then holds it.
         websocket_port: for MQTT over WebSocket; likewise.
         journal: the file that keeps sessions, their messages, and retained messages.
+        door: lets clients in.
         tls_port, websocket_tls_port: likewise with TLS; None: not at all.
         certificates: for these two.
         websocket_origins: web origins whose pages may connect, beside loopback's own.
-        door: lets clients in.
         hold: topic filters by client id: messages for these clients are held from the start on,
             as if they had been here and subscribed before. Without this, what comes before they
             are here for the first time would be acknowledged and lost.
@@ -62,11 +62,11 @@ class EmbeddedBroker:
         port: int,
         websocket_port: int,
         journal: Path,
+        door: Door,
         tls_port: int | None = None,
         websocket_tls_port: int | None = None,
         certificates: Certificates | None = None,
         websocket_origins: Sequence[str] = (),
-        door: Door | None = None,
         hold: Mapping[str, str] = MappingProxyType({}),
         limits: Limits | None = None,
         on_failure: Callable[[], None] = lambda: None,
@@ -80,7 +80,7 @@ class EmbeddedBroker:
         self._journal = journal
         self._certificates = certificates
         self._origins = frozenset(websocket_origins)
-        self._door = door or OpenDoor()
+        self._door = door
         self._hold = hold
         self._limits = limits or limits_here()
         self._on_failure = on_failure

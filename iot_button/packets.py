@@ -35,7 +35,13 @@ def publish(
     length = 2 + len(topic) + (2 if qos else 0) + len(payload)
     if length > MOST_BYTES:
         raise ValueError(f"a message of {length} bytes is longer than MQTT can send")
-    start = b"%c%b%c%c%b" % (header, _length(length), len(topic) >> 8, len(topic) & 255, topic)
+    start = b"%c%b%c%c%b" % (
+        header,
+        encoded_length(length),
+        len(topic) >> 8,
+        len(topic) & 255,
+        topic,
+    )
     if qos:
         return b"%b%c%c%b" % (start, packet_id >> 8, packet_id & 255, payload)
     return start + payload
@@ -66,7 +72,8 @@ def frame_at(buffer: bytes | bytearray, position: int) -> tuple[int, int] | None
     return None
 
 
-def _length(length: int) -> bytes:
+def encoded_length(length: int) -> bytes:
+    """Return a packet's remaining length as it stands in front of it (2.2.3)."""
     if length < 128:
         return b"%c" % length
     encoded = bytearray()

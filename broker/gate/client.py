@@ -1,11 +1,14 @@
 """One connection: from its CONNECT to its end (MQTT 3.1.1, sections 3 and 4)."""
 
 import asyncio
+import itertools
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from broker.door import Credentials, Guest, RefusedError
 from broker.gate import packets
+from broker.gate.frames import Frames, MalformedError
 from broker.gate.link import Link
 from broker.gate.session import Session
 from iot_button import packets as wire
@@ -17,8 +20,13 @@ log = logging.getLogger(__name__)
 
 _MOST_UNANSWERED: Final = 2000
 """Messages of one client that wait for the disk; then it is not read any further."""
-_FIRST_PACKET_BYTES: Final = 256 * 1024
-"""A CONNECT has at most five fields of 64 KiB each; no real one comes near."""
+_FIRST_PACKET_BYTES: Final = 72 * 1024
+"""A CONNECT has five fields of up to 64 KiB each; a real one comes with one long will at most."""
+_MOST_UNREAD: Final = 1000
+"""Answers that a client leaves unread, beyond what its system takes."""
+_MOST_AT_ONCE: Final = 500
+"""Packets, topic filters among them, of one client in one turn of the loop: then others have
+theirs. A single read may bring 65,000 packets, which took a second."""
 
 
 class Client:
@@ -29,13 +37,15 @@ class Client:
         self._gate = gate
         self._link = link
         self._loop = asyncio.get_running_loop()
-        self._frames = packets.Frames(_FIRST_PACKET_BYTES)
+        self._frames = Frames(_FIRST_PACKET_BYTES)
         self._session: Session | None = None
         self._connect: packets.Connect | None = None
-        self._early: list[tuple[int, bytes]] = []
         self._topics: dict[bytes, str] = {}
         self._unanswered = 0
-        self._is_held = False
+        self._incoming: Iterator[tuple[int, bytes]] = iter(())
+        self._turn = 0
+        self._unread = 0
+        self._holds: set[str] = set()
         self._is_heard = False
         self._has_ended = False
         self._heard = self._loop.time()
@@ -57,24 +67,53 @@ class Client:
         """Take what was read."""
         self._heard = self._loop.time()
         self._gate.figures.bytes_received += len(data)
-        try:
-            if self._connect is None and not self._is_heard:
-                self._is_heard = True
+        if not self._is_heard:
+            self._is_heard = True
+            try:
                 packets.check_first_byte(data[:1])
-            for first, body in self._frames.feed(data):
+            except MalformedError as error:
+                log.debug("%s: %s", self._link.address, error)
+                self.end("malformed packet")
+                return
+        self._incoming = itertools.chain(self._incoming, self._frames.feed(data))
+        if not self._holds & {"busy", "entering"}:
+            self._work()
+
+    def _work(self) -> None:
+        """Take the packets that are here, a turn's share of them at a time."""
+        self._turn = _MOST_AT_ONCE
+        try:
+            for first, body in self._incoming:
                 if self._has_ended:
                     return
-                if self._session is not None:
-                    self._take(first, body)
-                elif self._connect is not None:  # it is being let in
-                    self._early.append((first, body))
-                else:
+                if self._session is None:
                     self._begin(first, body)
+                    return
+                self._take(first, body)
+                self._turn -= 1
+                if self._turn <= 0:
+                    self._hold("busy")
+                    self._loop.call_soon(self._work)
+                    return
+            self._incoming = iter(())
+            self._release("busy")
         except packets.UnknownLevelError as error:
             self._refuse(packets.UNKNOWN_PROTOCOL_LEVEL, str(error))
-        except packets.MalformedError as error:
+        except MalformedError as error:
             log.debug("%s: %s", self._link.address, error)
             self.end("malformed packet")
+
+    def _hold(self, reason: str) -> None:
+        """Read no further until it is released."""
+        if not self._holds:
+            self._link.read_on(False)
+        self._holds.add(reason)
+
+    def _release(self, reason: str) -> None:
+        if reason in self._holds:
+            self._holds.remove(reason)
+            if not self._holds and not self._has_ended:
+                self._link.read_on(True)
 
     def lost(self) -> None:
         """Hear that the link is gone."""
@@ -82,6 +121,8 @@ class Client:
 
     def writable(self) -> None:
         """Hear that the client reads again."""
+        self._unread = 0
+        self._release("slow")
         if self._session is not None:
             self._session.pump()
 
@@ -92,15 +133,22 @@ class Client:
         figures.bytes_sent += len(packet)
         self._link.write(packet)
 
+    def reply(self, packet: bytes) -> None:
+        """Send an answer. Who reads none of them is not read any further."""
+        self.send(packet)
+        if self._link.is_slow:
+            self._unread += 1
+            if self._unread > _MOST_UNREAD:
+                self._hold("slow")
+
     def acknowledge(self, packet: bytes) -> None:
         """Send an acknowledgement: what it acknowledges is on disk."""
         self._unanswered -= 1
         if self._has_ended:
             return
-        self.send(packet)
-        if self._is_held and self._unanswered < _MOST_UNANSWERED // 2:
-            self._is_held = False
-            self._link.read_on(True)
+        self.reply(packet)
+        if self._unanswered < _MOST_UNANSWERED // 2:
+            self._release("unanswered")
 
     def end(self, reason: str) -> None:
         """Close the connection: something was wrong. Its will is published."""
@@ -127,7 +175,7 @@ class Client:
     def _begin(self, first: int, body: bytes) -> None:
         self._gate.figures.messages_received += 1
         self._connect = packets.connect(first, body)
-        self._link.read_on(False)
+        self._hold("entering")
         self._gate.spawn(self._enter(self._connect))
 
     async def _enter(self, connect: packets.Connect) -> None:
@@ -157,18 +205,8 @@ class Client:
         session.attach(self)
         if connect.keep_alive:
             self._watch(connect.keep_alive * 1.5)
-        self._link.read_on(True)
-        self._go_on()
-
-    def _go_on(self) -> None:
-        early, self._early = self._early, []
-        try:
-            for first, body in early:
-                if not self._has_ended:
-                    self._take(first, body)
-        except packets.MalformedError as error:
-            log.debug("%s: %s", self._name, error)
-            self.end("malformed packet")
+        self._release("entering")
+        self._work()
 
     def _refuse(self, return_code: int, reason: str) -> None:
         if self._has_ended:
@@ -190,6 +228,8 @@ class Client:
         if self._has_ended:
             return
         self._has_ended = True
+        # What was read goes now, and not when the garbage collector finds this circle of objects.
+        self._frames, self._incoming = Frames(0), iter(())
         self._timer.cancel()
         self._gate.left(self)
         if self._session is not None and self._session.line is self:
@@ -215,11 +255,11 @@ class Client:
         elif kind in (packets.PINGREQ, packets.DISCONNECT) and not body:
             self._on_empty(kind)
         else:  # a second CONNECT (3.1.0-2), a server's packet, an unknown kind, or too long
-            raise packets.MalformedError(f"a packet of kind {kind} that is not expected")
+            raise MalformedError(f"a packet of kind {kind} that is not expected")
 
     def _on_empty(self, kind: int) -> None:
         if kind == packets.PINGREQ:
-            self.send(packets.PINGRESP)
+            self.reply(packets.PINGRESP)
             return
         self.dismiss()  # a DISCONNECT: without its will, too (3.14.4-3)
 
@@ -255,6 +295,7 @@ class Client:
 
     def _on_subscribe(self, body: bytes) -> None:
         number, wanted = packets.subscribe(body)
+        self._turn -= len(wanted)
         gate, session, guest = self._gate, self._session, self.guest
         assert session is not None  # noqa: S101 - for the type checker
         assert guest is not None  # noqa: S101
@@ -266,6 +307,7 @@ class Client:
 
     def _on_unsubscribe(self, body: bytes) -> None:
         number, unwanted = packets.unsubscribe(body)
+        self._turn -= len(unwanted)
         session = self._session
         assert session is not None  # noqa: S101 - for the type checker
         for topic_filter in unwanted:
@@ -274,7 +316,6 @@ class Client:
 
     def _answer(self, packet: bytes) -> None:
         self._unanswered += 1
-        if self._unanswered > _MOST_UNANSWERED and not self._is_held:
-            self._is_held = True
-            self._link.read_on(False)
+        if self._unanswered > _MOST_UNANSWERED:
+            self._hold("unanswered")
         self._gate.journal.acknowledge(self, packet)

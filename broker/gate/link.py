@@ -13,6 +13,9 @@ from broker.tls import common_name
 MOST_BUFFERED: Final = 256 * 1024
 """Bytes written and not taken by the client's system: from here on it counts as slow."""
 
+_MOST_TOGETHER: Final = 64 * 1024
+"""Bytes that are sent together, at most, within one turn of the loop."""
+
 
 class Talker(Protocol):
     """What speaks MQTT on a link."""
@@ -74,6 +77,8 @@ class StreamLink(asyncio.Protocol):
         self.certificate: str | None = None
         self.is_slow = False
         self._make_talker = make_talker
+        self._outgoing: list[bytes] = []
+        self._outgoing_size = 0
         self._is_revoked = is_revoked
         self._der: bytes | None = None
 
@@ -117,8 +122,21 @@ class StreamLink(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes, in the background."""
-        if not self._transport.is_closing():
-            self._transport.write(data)
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outgoing.append(data)
+        self._outgoing_size += len(data)
+        if self._outgoing_size > _MOST_TOGETHER:  # so that a slow client is seen to be slow
+            self._flush()
+
+    def _flush(self) -> None:
+        """Send what one turn of the loop has written, in one system call."""
+        if self._outgoing:
+            data = b"".join(self._outgoing)
+            self._outgoing.clear()
+            self._outgoing_size = 0
+            if not self._transport.is_closing():
+                self._transport.write(data)
 
     def read_on(self, wanted: bool) -> None:
         """Read on, or leave what comes to the client's system until later."""
@@ -131,6 +149,7 @@ class StreamLink(asyncio.Protocol):
 
     def close(self) -> None:
         """Close when what was written has gone out, or soon."""
+        self._flush()
         if not self._transport.is_closing():
             self._transport.close()
             asyncio.get_running_loop().call_later(_LINGER, self._transport.abort)

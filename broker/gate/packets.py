@@ -4,12 +4,12 @@ Pure functions on bytes; whatever breaks a rule is a `MalformedError` and nothin
 the acknowledgements that go out are made by `iot_button.packets`, as both sides send these.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from iot_button.packets import frame_at
+from broker.gate.frames import MalformedError
+from iot_button.packets import encoded_length
 
 CONNECT: Final = 1
 PUBLISH: Final = 3
@@ -33,10 +33,6 @@ FAILURE: Final = 0x80
 _FLAGS: Final = {PUBREL: 2, SUBSCRIBE: 2, UNSUBSCRIBE: 2}
 """The lower bits of a packet's first byte (2.2.2); 0 for the kinds that are not here."""
 _MOST_LEVELS: Final = 200
-
-
-class MalformedError(ValueError):
-    """Bytes that break the protocol. The connection has to be closed (4.8.0-1)."""
 
 
 class Will(msgspec.Struct, frozen=True, gc=False):
@@ -72,52 +68,6 @@ class Publish(msgspec.Struct, frozen=True, gc=False):
 
 class UnknownLevelError(MalformedError):
     """A CONNECT of another version than 3.1.1; it is answered with return code 1 (3.1.2-2)."""
-
-
-class Frames:
-    """Cuts what a connection reads into packets. `limit`: bytes that one may have."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._rest = bytearray()
-        self._needed = 0
-
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Yield the first byte and the body of each packet that is whole.
-
-        Raises:
-            MalformedError: a length is not one, or beyond the limit.
-        """
-        if self._rest:
-            self._rest += data
-            if len(self._rest) < self._needed:
-                return
-            data = bytes(self._rest)
-            self._rest.clear()
-        position, end, self._needed = 0, len(data), 0
-        while end - position >= 2:
-            found = self._bounds(data, position)
-            if found is None:
-                break
-            start, stop = found
-            if stop > end:
-                self._needed = stop - position
-                break
-            yield data[position], data[start:stop]
-            position = stop
-        self._rest += data[position:]
-
-    def _bounds(self, data: bytes, position: int) -> tuple[int, int] | None:
-        length = data[position + 1]
-        found: tuple[int, int] | None = position + 2, position + 2 + length
-        if length >= 128:
-            try:
-                found = frame_at(data, position)
-            except ValueError as error:
-                raise MalformedError(str(error)) from error
-        if found is not None and found[1] - position > self.limit:
-            raise MalformedError(f"a packet of more than {self.limit} bytes")
-        return found
 
 
 class _Body:
@@ -313,12 +263,8 @@ def connack(return_code: int, *, session_present: bool = False) -> bytes:
 
 def suback(number: int, return_codes: list[int]) -> bytes:
     """Return a SUBACK (3.9)."""
-    length, size = len(return_codes) + 2, bytearray()
-    while length > 127:
-        size.append(length & 127 | 128)
-        length >>= 7
-    size.append(length)
-    return b"\x90" + bytes(size) + number.to_bytes(2, "big") + bytes(return_codes)
+    length = encoded_length(len(return_codes) + 2)
+    return b"\x90" + length + number.to_bytes(2, "big") + bytes(return_codes)
 
 
 def unsuback(number: int) -> bytes:

@@ -16,7 +16,7 @@ from amqtt.broker import Broker, RetainedApplicationMessage
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
 
 from broker.gate.session import Session
-from broker.gate.tree import TopicTree
+from broker.gate.tree import TopicNames, TopicTree
 
 T = TypeVar("T")
 REFUSED = 0x80
@@ -52,6 +52,7 @@ class Router(Broker):
         )
         self._on_broadcast = on_broadcast
         self._tree: TopicTree[Session] = TopicTree()
+        self._names = TopicNames()
 
     async def _broadcast_message(
         self,
@@ -104,17 +105,17 @@ class Router(Broker):
     def retain(self, topic: str, payload: bytes, qos: int) -> None:
         """Keep a message as the topic's last, or, without a payload, none (3.3.1-5, -10)."""
         at_once(self.retain_message(None, topic, payload, qos))
+        if payload:
+            self._names.add(topic)
+        else:
+            self._names.remove(topic)
 
     def retained_for(self, topic_filter: str) -> list[RetainedApplicationMessage]:
         """Return the retained messages that a filter matches."""
         if not set("+#") & set(topic_filter):
             found = self.retained_messages.get(topic_filter)
             return [found] if found is not None else []
-        return [
-            message
-            for topic, message in self.retained_messages.items()
-            if self._matches(topic, topic_filter)
-        ]
+        return [self.retained_messages[topic] for topic in self._names.match(topic_filter)]
 
     async def shutdown(self) -> None:
         """End amqtt's tasks, without the handlers of its own that it would look for."""

@@ -5,11 +5,10 @@ journal; of what waits, memory holds no more than the front.
 """
 
 from collections import deque
-from typing import Final, Protocol
-
-import msgspec
+from typing import Final
 
 from broker.figures import Figures
+from broker.gate.delivery import Delivery, Line
 from broker.gate.journal import RELEASED, RETAIN, SHIFT, Journal
 from iot_button import packets
 from iot_button.database import Row
@@ -26,46 +25,6 @@ FRONT_BYTES: Final = 4 << 20
 """Bytes of messages that wait in memory, in any session."""
 MOST_QUEUED: Final = 1_000_000
 """Messages that one persistent session may have waiting. Further ones are not acknowledged."""
-
-
-class Delivery(msgspec.Struct, gc=False):
-    """A message for one session. Its packet id follows from its number, also after a restart."""
-
-    number: int
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool = False
-    was_sent: bool = False
-    is_released: bool = False
-    is_on_disk: bool = True
-
-    @property
-    def packet_id(self) -> int:
-        """Return what names it on the wire, as long as it is under way."""
-        return self.number % 65_535 + 1
-
-    @property
-    def flags(self) -> int:
-        """Return how the journal keeps it."""
-        return self.qos | (RETAIN if self.retain else 0)
-
-
-class Line(Protocol):
-    """The way to the client, while it is connected."""
-
-    def send(self, packet: bytes) -> None:
-        """Send a packet."""
-        ...
-
-    @property
-    def is_free(self) -> bool:
-        """Whether the client reads what it is sent."""
-        ...
-
-    def end(self, reason: str) -> None:
-        """Close the connection."""
-        ...
 
 
 class Session:
@@ -106,18 +65,13 @@ class Session:
         """Whether it outlives its connection."""
         return self.key > 0
 
-    @property
-    def clean_session(self) -> bool:
-        """The same as amqtt asks for it."""
-        return not self.is_kept
-
-    def deliver(self, topic: str, payload: bytes, qos: int, *, retain: bool = False) -> bool:
-        """Take a message for the client. Return whether the journal has to keep it."""
+    def deliver(self, topic: str, payload: bytes, qos: int, *, retain: bool = False) -> None:
+        """Take a message for the client."""
         if not qos:
             self._deliver_at_most_once(topic, payload, retain=retain)
-            return False
+            return
         if not self.is_kept and self.line is None:
-            return False
+            return
         delivery = Delivery(self._next_number, topic, payload, qos, retain)
         self._next_number += 1
         self._count(1, len(payload))
@@ -126,13 +80,12 @@ class Session:
         elif len(self._waiting) >= MOST_UNKEPT or self._waiting_bytes > FRONT_BYTES:
             self._count(-1, -len(payload))
             self._end_slow()
-            return False
+            return
         if self.is_kept and not self._has_room:
             self._more_on_disk = True
         else:
             self._append(delivery)
             self.pump()
-        return self.is_kept
 
     @property
     def _has_room(self) -> bool:
@@ -317,4 +270,4 @@ class _ToLine:
         self._line = line
 
     def acknowledge(self, packet: bytes) -> None:
-        self._line.send(packet)
+        self._line.reply(packet)

@@ -4,7 +4,8 @@ amqtt compares each message with each filter that anyone has: with 10,000 button
 to its own receipts, that is some 10 ms a message.
 """
 
-from typing import Generic, TypeVar
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -73,3 +74,59 @@ class TopicTree(Generic[T]):
 def _gather(node: _Node[T], found: dict[T, int]) -> None:
     for holder, qos in node.holders.items():
         found[holder] = max(qos, found.get(holder, 0))
+
+
+class TopicNames:
+    """Topics, found by filter in time that grows with what is found (4.7)."""
+
+    def __init__(self) -> None:
+        self._root: dict[str | None, Any] = {}
+
+    def add(self, topic: str) -> None:
+        """Add a topic."""
+        node = self._root
+        for level in topic.split("/"):
+            node = node.setdefault(level, {})
+        node[None] = topic
+
+    def remove(self, topic: str) -> None:
+        """Take a topic away, and the levels that nobody needs any more."""
+        path, node = [], self._root
+        for level in topic.split("/"):
+            if level not in node:
+                return
+            path.append((node, level))
+            node = node[level]
+        node.pop(None, None)
+        for parent, level in reversed(path):
+            if parent[level]:
+                return
+            del parent[level]
+
+    def match(self, topic_filter: str) -> list[str]:
+        """Return the topics that a filter matches."""
+        nodes, levels = [self._root], topic_filter.split("/")
+        for depth, level in enumerate(levels):
+            if level == "#":
+                return [topic for node in nodes for topic in _below(node, is_first=depth == 0)]
+            if level == "+":
+                nodes = [
+                    child
+                    for node in nodes
+                    for name, child in node.items()
+                    if name is not None and (depth or not name.startswith("$"))
+                ]
+            else:
+                nodes = [node[level] for node in nodes if level in node]
+        return [node[None] for node in nodes if None in node]
+
+
+def _below(root: dict[str | None, Any], *, is_first: bool) -> Iterator[str]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        for name, child in node.items():
+            if name is None:
+                yield child
+            elif not (is_first and node is root and name.startswith("$")):  # 4.7.2-1
+                waiting.append(child)

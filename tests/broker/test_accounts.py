@@ -145,6 +145,7 @@ def test_no_certificate_of_earlier_opens_an_account_that_is_no_buttons(
     [
         (["add", "x"], "", 2, "say what it is for"),
         (["add", "x", "--button", "X", "--admin"], "", 2, "say what it is for"),
+        (["add", "x", "--admin", "--dashboard"], "", 2, "say what it is for"),
         (["add", "x", "--button", "a/b"], "", 2, "is no serial number"),
         (["add", "x", "--admin", "--password-stdin"], "short\n", 1, "cannot be used"),
         (["remove", "x"], "", 1, "there is no account 'x'"),

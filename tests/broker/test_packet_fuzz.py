@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from broker.gate import packets as reader
-from broker.gate.packets import Frames, MalformedError
+from broker.gate.frames import Frames, MalformedError
 from tests.broker import wire_packets as packets
 from tests.broker.wire_packets import Will, field
 

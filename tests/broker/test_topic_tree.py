@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.gate.packets import is_filter
-from broker.gate.tree import TopicTree
+from broker.gate.tree import TopicNames, TopicTree
 
 LEVEL = st.sampled_from(["a", "b", "", "$s", "+"])
 FILTER = st.builds(
@@ -50,6 +50,21 @@ def test_nothing_is_left_of_filters_that_are_taken_away(filters: list[str]) -> N
     for topic_filter in filters:
         tree.remove(topic_filter, "x")
     assert not tree._root.children  # noqa: SLF001 - memory is what this is about
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(TOPIC, max_size=12), st.lists(TOPIC, max_size=3), FILTER)
+def test_topics_are_found_by_filter_as_a_comparison_with_each_finds_them(
+    topics: list[str], gone: list[str], topic_filter: str
+) -> None:
+    names = TopicNames()
+    for topic in topics:
+        names.add(topic)
+    for topic in gone:
+        names.remove(topic)
+    found = names.match(topic_filter)
+    assert len(found) == len(set(found))
+    assert set(found) == {t for t in set(topics) - set(gone) if by_amqtt(t, topic_filter)}
 
 
 def test_one_who_holds_overlapping_filters_gets_the_highest_qos() -> None:

@@ -6,6 +6,7 @@
 | function | everything but `$...`: what a function publishes, its manifest says | the same |
 | dashboard | clicks, as its page has a button | what is processed or has failed, clicks, statuses,
   how functions are, and `$SYS` |
+| operator | what a dashboard does | the same |
 | admin | everything but `$...` | everything |
 
 A will and a retained message are publications as any other.
@@ -14,7 +15,7 @@ A will and a retained message are publications as any other.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from broker.accounts import Account, Role
+from iot_button.accounts_file import Account, Role
 from iot_button.topics import Topics
 
 HOME_ASSISTANT = "homeassistant"
@@ -41,7 +42,7 @@ def rights_of(account: Account, topics: Topics) -> Rights:
     """Return what an account may."""
     if account.role is Role.BUTTON:
         return _of_a_button(account.serial_number or "", topics)
-    if account.role is Role.DASHBOARD:
+    if account.role in (Role.DASHBOARD, Role.OPERATOR):
         return Rights(
             publish=(topics.clicks,),
             subscribe=(

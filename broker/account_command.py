@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from broker.accounts import AccountError, AccountFile, Role
 from broker.device_accounts import certificates_of, revoke_certificates
-from broker.passwords import make_password
+from iot_button.accounts_file import AccountError, AccountFile, Role
 from iot_button.console import say
 from iot_button.events import SERIAL_NUMBER
 from iot_button.house import HOUSE_NAME
 from iot_button.options import takes_settings
+from iot_button.passwords import make_password
 from iot_button.settings import Settings
 
 _MOST_BYTES = 1024
@@ -37,7 +37,8 @@ def command() -> None:
 @click.argument("name")
 @click.option("--button", "serial", metavar="SERIAL", help="For one button: its own topics only.")
 @click.option("--function", is_flag=True, help="For a function runtime.")
-@click.option("--dashboard", is_flag=True, help="For a dashboard: it reads.")
+@click.option("--dashboard", is_flag=True, help="For a dashboard, or someone who looks at one.")
+@click.option("--operator", is_flag=True, help="For someone who also presses and redrives there.")
 @click.option("--admin", is_flag=True, help="For someone who may do everything.")
 @password_stdin
 @takes_settings
@@ -48,7 +49,8 @@ def add(
     chosen = [Role(role) for role, is_chosen in roles.items() if is_chosen]
     if len(chosen) + (serial is not None) != 1:
         raise click.UsageError(
-            "say what it is for: one of --button SERIAL, --function, --dashboard, --admin"
+            "say what it is for: one of --button SERIAL, --function, --dashboard, --operator, "
+            "--admin"
         )
     if serial is not None and SERIAL_NUMBER.fullmatch(serial) is None:
         raise click.UsageError(f"{serial[:70]!r} is no serial number: 1 to 64 of A-Z a-z 0-9 _ -")

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from broker.access import Rights, rights_of
-from broker.accounts import Account, AccountFile, Accounts, Role
 from broker.door import Anyone, Credentials, Guest, RefusedError
-from broker.passwords import hash_password, is_right
-from broker.patience import Patience
+from iot_button.accounts_file import Account, AccountFile, Accounts, Role
 from iot_button.files import StorageError
 from iot_button.house import HOUSE_NAME, read_house
+from iot_button.passwords import hash_password, is_right
+from iot_button.patience import Patience
 from iot_button.topics import Topics
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from broker.accounts import AccountFile
 from broker.observing import observed
+from iot_button.accounts_file import AccountFile
 from iot_button.cli import LazyGroup, Table
 from iot_button.console import say_ready
 from iot_button.errors import IotButtonError, SettingError

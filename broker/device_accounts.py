@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from broker.accounts import Account, AccountError, AccountFile, Role
 from broker.tls import certificates_folder
+from iot_button.accounts_file import Account, AccountError, AccountFile, Role
 from iot_button.house import HOUSE_NAME
 from iot_button.settings import Settings
 

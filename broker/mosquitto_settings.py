@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broker.access import acl_file, password_file
-from broker.accounts import AccountFile
 from broker.mosquitto_files import AccessTexts, Accounts
+from iot_button.accounts_file import AccountFile
 from iot_button.settings import Settings
 
 if TYPE_CHECKING:

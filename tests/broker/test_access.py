@@ -3,7 +3,7 @@
 import pytest
 
 from broker.access import Rights, covers, rights_of
-from broker.accounts import Account, Role
+from iot_button.accounts_file import Account, Role
 from iot_button.topics import Topics
 
 TOPICS = Topics()
@@ -15,12 +15,12 @@ def rights(role: Role, *, prefix: str = "") -> Rights:
 
 
 PUBLISH = {  # topic: who may
-    "iotbutton/DOOR": "button function dashboard admin",
+    "iotbutton/DOOR": "button function dashboard operator admin",
     "iotbutton/DOOR/status": "button function admin",
     "iotbutton/DOOR/action": "button function admin",
     "homeassistant/device/iotbutton_DOOR/config": "button function admin",
     "iotbutton/DOOR/receipt": "function admin",
-    "iotbutton/OTHER": "function dashboard admin",
+    "iotbutton/OTHER": "function dashboard operator admin",
     "iotbutton/OTHER/status": "function admin",
     "homeassistant/device/iotbutton_OTHER/config": "function admin",
     "iotbutton": "function admin",
@@ -31,24 +31,24 @@ PUBLISH = {  # topic: who may
     "$share/a/b": "",
 }
 SUBSCRIBE = {
-    "iotbutton/DOOR/receipt": "button function dashboard admin",
-    "iotbutton/OTHER/receipt": "function dashboard admin",
-    "iotbutton/+/receipt": "function dashboard admin",
+    "iotbutton/DOOR/receipt": "button function dashboard operator admin",
+    "iotbutton/OTHER/receipt": "function dashboard operator admin",
+    "iotbutton/+/receipt": "function dashboard operator admin",
     "iotbutton/DOOR/#": "function admin",
     "iotbutton/DOOR/+": "function admin",
     "+/DOOR/receipt": "function admin",
     "iotbutton/#": "function admin",
-    "iotbutton/+": "function dashboard admin",
-    "iotbutton/+/status": "function dashboard admin",
-    "iotprocessed": "function dashboard admin",
+    "iotbutton/+": "function dashboard operator admin",
+    "iotbutton/+/status": "function dashboard operator admin",
+    "iotprocessed": "function dashboard operator admin",
     "iotprocessed/#": "function admin",
-    "deadletter/+": "function dashboard admin",
+    "deadletter/+": "function dashboard operator admin",
     "deadletter/#": "function admin",
-    "iotfunctions/#": "function dashboard admin",
+    "iotfunctions/#": "function dashboard operator admin",
     "#": "function admin",
     "+": "function admin",
-    "$SYS/#": "dashboard admin",
-    "$SYS/broker/+": "dashboard admin",
+    "$SYS/#": "dashboard operator admin",
+    "$SYS/broker/+": "dashboard operator admin",
     "$CONTROL/#": "",
     "$share/g/iotprocessed": "",
 }

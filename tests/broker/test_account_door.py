@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from broker import account_door, passwords
+from broker import account_door
 from broker.account_door import AccountDoor
-from broker.accounts import AccountFile, Role
 from broker.door import Credentials, RefusedError
-from broker.patience import Patience
+from iot_button import passwords
+from iot_button.accounts_file import AccountFile, Role
 from iot_button.files import StorageError
 from iot_button.house import HOUSE_NAME, read_house
+from iot_button.patience import Patience
 from iot_button.topics import Topics
 from tests.support import DEADLINE
 

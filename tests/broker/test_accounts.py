@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from broker.accounts import AccountError, AccountFile, Role
-from broker.passwords import is_right
+from iot_button.accounts_file import AccountError, AccountFile, Role
 from iot_button.files import StorageError
 from iot_button.house import HOUSE_NAME, read_house
+from iot_button.passwords import is_right
 from tests.support import DEADLINE
 
 

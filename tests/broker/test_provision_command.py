@@ -21,9 +21,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key, pkcs12
 
-from broker.accounts import AccountFile, Role
 from broker.bundle import Identity, new_passphrase
 from broker.certificates import ServerCertificates, common_name, open_authority
+from iot_button.accounts_file import AccountFile, Role
 from iot_button.configuration import load
 from iot_button.house import HOUSE_NAME
 from tests.broker.handshakes import Tls, client_context

@@ -13,7 +13,6 @@ from typing import Final
 
 import msgspec
 
-from broker.passwords import hash_for_mosquitto, hash_password
 from iot_button.errors import IotButtonError
 from iot_button.files import (
     FileLock,
@@ -23,6 +22,7 @@ from iot_button.files import (
     write_private,
 )
 from iot_button.house import HOUSE_NAME, make_house
+from iot_button.passwords import hash_for_mosquitto, hash_password
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _PATIENCE: Final = 5.0
@@ -30,11 +30,12 @@ _PATIENCE: Final = 5.0
 
 
 class Role(StrEnum):
-    """What an account is for; `broker/access.py` says what each may."""
+    """What an account is for; `broker/access.py` and `dashboard/access.py` say what each may."""
 
     BUTTON = "button"
     FUNCTION = "function"
     DASHBOARD = "dashboard"
+    OPERATOR = "operator"
     ADMIN = "admin"
 
 

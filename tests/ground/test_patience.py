@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.patience import Patience
+from iot_button.patience import Patience
 
 
 def test_patience_with_one_name_grows_again_with_time() -> None:

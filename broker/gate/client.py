@@ -1,14 +1,14 @@
 """One connection: from its CONNECT to its end (MQTT 3.1.1, sections 3 and 4)."""
 
 import asyncio
-import itertools
 import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from broker.door import Credentials, Guest, RefusedError
 from broker.gate import packets
-from broker.gate.frames import Frames, MalformedError
+from broker.gate.frames import MalformedError
+from broker.gate.intake import Intake
 from broker.gate.link import Link
 from broker.gate.session import Session
 from iot_button import packets as wire
@@ -24,9 +24,6 @@ _FIRST_PACKET_BYTES: Final = 72 * 1024
 """A CONNECT has five fields of up to 64 KiB each; a real one comes with one long will at most."""
 _MOST_UNREAD: Final = 1000
 """Answers that a client leaves unread, beyond what its system takes."""
-_MOST_AT_ONCE: Final = 500
-"""Packets, topic filters among them, of one client in one turn of the loop: then others have
-theirs. A single read may bring 65,000 packets, which took a second."""
 
 
 class Client:
@@ -37,15 +34,17 @@ class Client:
         self._gate = gate
         self._link = link
         self._loop = asyncio.get_running_loop()
-        self._frames = Frames(_FIRST_PACKET_BYTES)
+        self._intake = Intake(
+            link,
+            limit=_FIRST_PACKET_BYTES,
+            take=self._take,
+            on_malformed=self._on_malformed,
+        )
         self._session: Session | None = None
         self._connect: packets.Connect | None = None
         self._topics: dict[bytes, str] = {}
         self._unanswered = 0
-        self._incoming: Iterator[tuple[int, bytes]] = iter(())
-        self._turn = 0
         self._unread = 0
-        self._holds: set[str] = set()
         self._is_heard = False
         self._has_ended = False
         self._heard = self._loop.time()
@@ -72,48 +71,16 @@ class Client:
             try:
                 packets.check_first_byte(data[:1])
             except MalformedError as error:
-                log.debug("%s: %s", self._link.address, error)
-                self.end("malformed packet")
+                self._on_malformed(error)
                 return
-        self._incoming = itertools.chain(self._incoming, self._frames.feed(data))
-        if not self._holds & {"busy", "entering"}:
-            self._work()
+        self._intake.feed(data)
 
-    def _work(self) -> None:
-        """Take the packets that are here, a turn's share of them at a time."""
-        self._turn = _MOST_AT_ONCE
-        try:
-            for first, body in self._incoming:
-                if self._has_ended:
-                    return
-                if self._session is None:
-                    self._begin(first, body)
-                    return
-                self._take(first, body)
-                self._turn -= 1
-                if self._turn <= 0:
-                    self._hold("busy")
-                    self._loop.call_soon(self._work)
-                    return
-            self._incoming = iter(())
-            self._release("busy")
-        except packets.UnknownLevelError as error:
+    def _on_malformed(self, error: MalformedError) -> None:
+        if isinstance(error, packets.UnknownLevelError):
             self._refuse(packets.UNKNOWN_PROTOCOL_LEVEL, str(error))
-        except MalformedError as error:
-            log.debug("%s: %s", self._link.address, error)
-            self.end("malformed packet")
-
-    def _hold(self, reason: str) -> None:
-        """Read no further until it is released."""
-        if not self._holds:
-            self._link.read_on(False)
-        self._holds.add(reason)
-
-    def _release(self, reason: str) -> None:
-        if reason in self._holds:
-            self._holds.remove(reason)
-            if not self._holds and not self._has_ended:
-                self._link.read_on(True)
+            return
+        log.debug("%s: %s", self._link.address, error)
+        self.end("malformed packet")
 
     def lost(self) -> None:
         """Hear that the link is gone."""
@@ -122,7 +89,7 @@ class Client:
     def writable(self) -> None:
         """Hear that the client reads again."""
         self._unread = 0
-        self._release("slow")
+        self._intake.release("slow")
         if self._session is not None:
             self._session.pump()
 
@@ -139,7 +106,7 @@ class Client:
         if self._link.is_slow:
             self._unread += 1
             if self._unread > _MOST_UNREAD:
-                self._hold("slow")
+                self._intake.hold("slow")
 
     def acknowledge(self, packet: bytes) -> None:
         """Send an acknowledgement: what it acknowledges is on disk."""
@@ -148,7 +115,7 @@ class Client:
             return
         self.reply(packet)
         if self._unanswered < _MOST_UNANSWERED // 2:
-            self._release("unanswered")
+            self._intake.release("unanswered")
 
     def end(self, reason: str) -> None:
         """Close the connection: something was wrong. Its will is published."""
@@ -175,7 +142,7 @@ class Client:
     def _begin(self, first: int, body: bytes) -> None:
         self._gate.figures.messages_received += 1
         self._connect = packets.connect(first, body)
-        self._hold("entering")
+        self._intake.pause()
         self._gate.spawn(self._enter(self._connect))
 
     async def _enter(self, connect: packets.Connect) -> None:
@@ -200,13 +167,11 @@ class Client:
         self._timer.cancel()
         self._gate.entered(self)
         self.guest, self._session = guest, session
-        self._frames.limit = self._gate.limits.packet_bytes
         self.send(packets.connack(packets.ACCEPTED, session_present=is_present))
         session.attach(self)
         if connect.keep_alive:
             self._watch(connect.keep_alive * 1.5)
-        self._release("entering")
-        self._work()
+        self._intake.go_on(limit=self._gate.limits.packet_bytes)
 
     def _refuse(self, return_code: int, reason: str) -> None:
         if self._has_ended:
@@ -228,8 +193,7 @@ class Client:
         if self._has_ended:
             return
         self._has_ended = True
-        # What was read goes now, and not when the garbage collector finds this circle of objects.
-        self._frames, self._incoming = Frames(0), iter(())
+        self._intake.end()
         self._timer.cancel()
         self._gate.left(self)
         if self._session is not None and self._session.line is self:
@@ -239,23 +203,28 @@ class Client:
             will = connect.will
             self._gate.take(guest, will.topic, will.payload, qos=will.qos, retain=will.retain)
 
-    def _take(self, first: int, body: bytes) -> None:
+    def _take(self, first: int, body: bytes) -> Iterator[None] | None:
+        if self._session is None:
+            self._begin(first, body)
+            return None
         self._gate.figures.messages_received += 1
         kind = first >> 4
         if kind == packets.PUBLISH:
-            self._on_publish(first, body)
-            return
+            self._on_publish(self._session, first, body)
+            return None
         packets.check_flags(first)
         if packets.PUBACK <= kind <= packets.PUBCOMP:
-            self._on_acknowledgement(kind, packets.packet_id(body))
-        elif kind == packets.SUBSCRIBE:
-            self._on_subscribe(body)
-        elif kind == packets.UNSUBSCRIBE:
-            self._on_unsubscribe(body)
-        elif kind in (packets.PINGREQ, packets.DISCONNECT) and not body:
-            self._on_empty(kind)
-        else:  # a second CONNECT (3.1.0-2), a server's packet, an unknown kind, or too long
+            self._on_acknowledgement(self._session, kind, packets.packet_id(body))
+            return None
+        if kind == packets.SUBSCRIBE:
+            return self._on_subscribe(self._session, *packets.subscribe(body))
+        if kind == packets.UNSUBSCRIBE:
+            return self._on_unsubscribe(self._session, *packets.unsubscribe(body))
+        if kind not in (packets.PINGREQ, packets.DISCONNECT) or body:
+            # A second CONNECT (3.1.0-2), a server's packet, an unknown kind, or too long.
             raise MalformedError(f"a packet of kind {kind} that is not expected")
+        self._on_empty(kind)
+        return None
 
     def _on_empty(self, kind: int) -> None:
         if kind == packets.PINGREQ:
@@ -263,11 +232,10 @@ class Client:
             return
         self.dismiss()  # a DISCONNECT: without its will, too (3.14.4-3)
 
-    def _on_publish(self, first: int, body: bytes) -> None:
+    def _on_publish(self, session: Session, first: int, body: bytes) -> None:
         message = packets.publish(first, body, self._topics)
-        gate, session = self._gate, self._session
-        assert session is not None  # noqa: S101 - for the type checker
-        assert self.guest is not None  # noqa: S101
+        gate = self._gate
+        assert self.guest is not None  # noqa: S101 - for the type checker
         gate.figures.publish_received += 1
         is_repeat = message.qos == 2 and message.packet_id in session.received
         if not is_repeat and not gate.take(
@@ -282,9 +250,7 @@ class Client:
                 gate.sessions.remember(session, message.packet_id)
             self._answer(wire.acknowledgement(wire.PUBREC, message.packet_id))
 
-    def _on_acknowledgement(self, kind: int, packet_id: int) -> None:
-        session = self._session
-        assert session is not None  # noqa: S101 - for the type checker
+    def _on_acknowledgement(self, session: Session, kind: int, packet_id: int) -> None:
         if kind == packets.PUBREC:
             session.received_by_client(packet_id)
         elif kind == packets.PUBREL:
@@ -293,29 +259,28 @@ class Client:
         else:
             session.acknowledged(packet_id, complete=kind == packets.PUBCOMP)
 
-    def _on_subscribe(self, body: bytes) -> None:
-        number, wanted = packets.subscribe(body)
-        self._turn -= len(wanted)
-        gate, session, guest = self._gate, self._session, self.guest
-        assert session is not None  # noqa: S101 - for the type checker
-        assert guest is not None  # noqa: S101
-        granted = [gate.subscribe(session, guest, *one) for one in wanted]
+    def _on_subscribe(
+        self, session: Session, number: int, wanted: list[tuple[str, int]]
+    ) -> Iterator[None]:
+        gate = self._gate
+        assert self.guest is not None  # noqa: S101 - for the type checker
+        granted = []
+        for topic_filter, qos in wanted:
+            granted.append(gate.subscribe(session, self.guest, topic_filter, qos))
+            yield
         self._answer(packets.suback(number, granted))
         for (topic_filter, _qos), qos in zip(wanted, granted, strict=True):
             if qos != packets.FAILURE:
-                gate.deliver_retained(session, topic_filter, qos)
+                yield from gate.deliver_retained(session, topic_filter, qos)
 
-    def _on_unsubscribe(self, body: bytes) -> None:
-        number, unwanted = packets.unsubscribe(body)
-        self._turn -= len(unwanted)
-        session = self._session
-        assert session is not None  # noqa: S101 - for the type checker
+    def _on_unsubscribe(self, session: Session, number: int, unwanted: list[str]) -> Iterator[None]:
         for topic_filter in unwanted:
             self._gate.sessions.unsubscribe(session, topic_filter)
+            yield
         self._answer(packets.unsuback(number))
 
     def _answer(self, packet: bytes) -> None:
         self._unanswered += 1
         if self._unanswered > _MOST_UNANSWERED:
-            self._hold("unanswered")
+            self._intake.hold("unanswered")
         self._gate.journal.acknowledge(self, packet)

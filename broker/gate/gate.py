@@ -5,7 +5,7 @@ import logging
 import resource
 import secrets
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -265,12 +265,16 @@ class Gate:
             return packets.FAILURE
         return self.sessions.subscribe(session, topic_filter, qos)
 
-    def deliver_retained(self, session: Session, topic_filter: str, qos: int) -> None:
-        """Send a new subscription what is retained (3.3.1-6)."""
-        for message in self._router.retained_for(topic_filter):
-            session.deliver(
-                message.topic, bytes(message.data), min(qos, message.qos or 0), retain=True
-            )
+    def deliver_retained(self, session: Session, topic_filter: str, qos: int) -> Iterator[None]:
+        """Send a new subscription what is retained (3.3.1-6), a message at a step."""
+        yield
+        for topic in self._router.retained_topics(topic_filter):
+            # Looked up only now: an older one must not come after one that was published meanwhile.
+            message = self._router.retained_messages.get(topic)
+            if message is not None:
+                granted = min(qos, message.qos or 0)
+                session.deliver(topic, bytes(message.data), granted, retain=True)
+                yield
 
 
 def _may_have(guest: Guest, session: Session) -> bool:

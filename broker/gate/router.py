@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from amqtt.broker import Broker, RetainedApplicationMessage
+from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
 
 from broker.gate.session import Session
@@ -110,12 +110,11 @@ class Router(Broker):
         else:
             self._names.remove(topic)
 
-    def retained_for(self, topic_filter: str) -> list[RetainedApplicationMessage]:
-        """Return the retained messages that a filter matches."""
-        if not set("+#") & set(topic_filter):
-            found = self.retained_messages.get(topic_filter)
-            return [found] if found is not None else []
-        return [self.retained_messages[topic] for topic in self._names.match(topic_filter)]
+    def retained_topics(self, topic_filter: str) -> list[str]:
+        """Return the topics with a retained message that a filter matches."""
+        if set("+#") & set(topic_filter):
+            return self._names.match(topic_filter)
+        return [topic_filter] if topic_filter in self.retained_messages else []
 
     async def shutdown(self) -> None:
         """End amqtt's tasks, without the handlers of its own that it would look for."""

@@ -58,7 +58,7 @@ class Session:
         self._more_on_disk = False
         self._is_reading = False
         self._last_taken = 0
-        self._perhaps_sent = 0
+        self._perhaps_sent = 0  # the highest number of those
 
     @property
     def is_kept(self) -> bool:
@@ -194,7 +194,11 @@ class Session:
         """Hear a PUBREC, and answer it, when that is on disk: what is released is not sent anew."""
         delivery = self._window.get(packet_id)
         answer = packets.acknowledgement(packets.PUBREL, packet_id)
-        if delivery is not None and not delivery.is_released:
+        if delivery is None:  # a stranger's, of which nothing is kept
+            if self.line is not None:
+                self.line.reply(answer)
+            return
+        if not delivery.is_released:
             delivery.is_released = True
             if self.is_kept:
                 number = self._id(delivery.number)
@@ -210,22 +214,24 @@ class Session:
         self._next_number = newest + 1
         self._count(queued, queued_bytes)
         self._more_on_disk = queued > 0
-        self._perhaps_sent = WINDOW  # to be said of each that may have been (3.3.1-1)
+        # To be said of each that may have been (3.3.1-1): also beyond the window, where
+        # acknowledgements of the ones before did not reach the disk any more.
+        self._perhaps_sent = newest
 
     def _take(self, rows: list[Row]) -> None:
-        for number, topic, payload, flags in rows:
+        for delivery_id, topic, payload, flags in rows:
+            number = delivery_id & (1 << SHIFT) - 1
             self._append(
                 Delivery(
-                    number & (1 << SHIFT) - 1,
+                    number,
                     topic,
                     payload,
                     flags & 3,
                     retain=bool(flags & RETAIN),
-                    was_sent=self._perhaps_sent > 0,
+                    was_sent=number <= self._perhaps_sent,
                     is_released=bool(flags & RELEASED),
                 )
             )
-            self._perhaps_sent -= 1
 
     def _read_more(self) -> None:
         if self._is_reading:

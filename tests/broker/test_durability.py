@@ -149,6 +149,23 @@ def test_packet_ids_stay_the_same_through_a_kill(mortal: Mortal) -> None:
     assert all(message.duplicate for message in again)
 
 
+def test_what_was_sent_beyond_the_window_is_marked_though_the_kill_came_before_the_disk(
+    mortal: Mortal,
+) -> None:
+    """It was sent because others were acknowledged, and that may not be on the disk yet."""
+    cases.away(mortal, "dying")
+    cases.fill(mortal, Tally(), 250)
+    with RawClient(mortal.port) as dying:
+        dying.connect("dying", clean=False)
+        seen = {dying.take().payload for _ in range(150)}
+        mortal.kill()
+    mortal.start()
+    with RawClient(mortal.port) as back:
+        back.connect("dying", clean=False)
+        again = [back.take() for _ in range(250 - 150)]
+    assert all(message.duplicate for message in again if message.payload in seen)
+
+
 @pytest.mark.parametrize("kill", [True, False], ids=["kill", "SIGTERM"])
 def test_retained_messages_and_their_removal_outlive_a_restart(mortal: Mortal, kill: bool) -> None:
     with RawClient(mortal.port) as client:

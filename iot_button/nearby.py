@@ -41,7 +41,7 @@ def look_around(seconds: float, *, interfaces: Sequence[str] | None = None) -> l
         IotButtonError: mDNS cannot be spoken here.
         ImportError: zeroconf is not installed.
     """
-    from zeroconf import InterfaceChoice, ServiceBrowser, Zeroconf
+    from zeroconf import Error, InterfaceChoice, ServiceBrowser, Zeroconf
 
     where = InterfaceChoice.All if interfaces is None else [*interfaces]
     found: dict[tuple[str, str], None] = {}
@@ -53,17 +53,17 @@ def look_around(seconds: float, *, interfaces: Sequence[str] | None = None) -> l
                 found[service_type, name] = None
 
     try:
-        zeroconf = Zeroconf(interfaces=where)
-    except (OSError, RuntimeError) as error:
-        raise IotButtonError(f"mDNS cannot be spoken here: {error}") from error
-    with zeroconf:
-        deadline = time.monotonic() + seconds
-        browser = ServiceBrowser(zeroconf, [*KINDS], handlers=[on_change])
-        threading.Event().wait(seconds * 0.7)
-        browser.cancel()
-        with lock:
-            names = list(found)
-        answers = [_ask(zeroconf, kind, name, deadline) for kind, name in names]
+        with Zeroconf(interfaces=where) as zeroconf:
+            deadline = time.monotonic() + seconds
+            browser = ServiceBrowser(zeroconf, [*KINDS], handlers=[on_change])
+            threading.Event().wait(seconds * 0.7)
+            browser.cancel()
+            with lock:
+                names = list(found)
+            answers = [_ask(zeroconf, kind, name, deadline) for kind, name in names]
+    except (OSError, RuntimeError, Error) as error:
+        reason = str(error) or type(error).__name__  # not all of the library's say anything
+        raise IotButtonError(f"mDNS cannot be spoken here: {reason}") from error
     return sorted(one for one in answers if one is not None)
 
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -48,6 +49,15 @@ def eventually(condition: Callable[[], T], *, what: str, deadline: float = DEADL
             pytest.fail(f"not within {deadline:g} s: {what}")
         pause.wait(0.01)
     return value
+
+
+def aside(call: Callable[[], T]) -> T:
+    """Call something on a thread of its own, where no event loop runs, and return its value.
+
+    On a test's own thread one may: the browser of the session is driven by Playwright's loop.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(call).result()
 
 
 def runs_until(loop: Loop, condition: Callable[[], object], *, deadline: float) -> bool:

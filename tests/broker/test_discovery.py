@@ -15,14 +15,14 @@ from broker.discovery import PLAIN, SECURE, Announcement
 from iot_button.errors import IotButtonError, SettingError
 from tests.broker.guarded import added
 from tests.conftest import Start
-from tests.support import DEADLINE, eventually
+from tests.support import DEADLINE, aside, eventually
 
 LOOPBACK = ["127.0.0.1"]
 
 
 @pytest.fixture
 def asker() -> Iterator[Zeroconf]:
-    zeroconf = Zeroconf(interfaces=LOOPBACK)
+    zeroconf = aside(lambda: Zeroconf(interfaces=LOOPBACK))
     yield zeroconf
     zeroconf.close()
 
@@ -53,7 +53,7 @@ def test_a_broker_is_found_by_name_with_its_ports_until_it_ends(asker: Zeroconf)
         return asker.cache.current_entry_with_name_and_alias(PLAIN, f"a test.{PLAIN}") is None
 
     eventually(is_forgotten, what="the goodbye")
-    with Zeroconf(interfaces=LOOPBACK) as another:
+    with aside(lambda: Zeroconf(interfaces=LOOPBACK)) as another:
         assert ask(another, PLAIN, "a test", seconds=0.5) is None
 
 

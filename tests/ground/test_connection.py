@@ -701,13 +701,6 @@ def test_over_tls_a_broker_of_our_ca_is_reached(
         assert inbox.next().payload == b"secret"
 
 
-# paho leaves the socket of a failed handshake for the garbage collector to close.
-ignore_pahos_open_socket = pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)
-
-
-@ignore_pahos_open_socket
 def test_over_tls_a_broker_of_another_ca_is_an_error_that_says_so(
     tls_server: MosquittoChild,
 ) -> None:
@@ -719,7 +712,6 @@ def test_over_tls_a_broker_of_another_ca_is_an_error_that_says_so(
         connection.wait_ready(0.5)
 
 
-@ignore_pahos_open_socket
 def test_tls_to_a_broker_without_it_is_an_error_with_a_reason(server: MosquittoChild) -> None:
     address = BrokerAddress(host="127.0.0.1", port=server.port, tls=True)
     with Connection(address, client_id="c") as connection:

@@ -1,16 +1,25 @@
 """Brokers that announce themselves, as the doctor sees them."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from zeroconf import ServiceInfo, Zeroconf
+from zeroconf import NotRunningException, ServiceInfo, Zeroconf
 
 from iot_button.errors import IotButtonError
 from iot_button.nearby import KINDS, Nearby, look_around
 from tests.conftest import Start
+from tests.support import aside, eventually
 
 LOOPBACK = ["127.0.0.1"]
+
+
+@pytest.fixture
+def neighbour() -> Iterator[Zeroconf]:
+    zeroconf = aside(lambda: Zeroconf(interfaces=LOOPBACK))
+    yield zeroconf
+    zeroconf.close()
 
 
 def announce(zeroconf: Zeroconf, name: str, *, kind: str = KINDS[0], port: int = 1883) -> None:
@@ -20,23 +29,31 @@ def announce(zeroconf: Zeroconf, name: str, *, kind: str = KINDS[0], port: int =
     zeroconf.register_service(service)
 
 
-def test_brokers_that_announce_themselves_are_seen() -> None:
-    with Zeroconf(interfaces=LOOPBACK) as zeroconf:
-        announce(zeroconf, "one")
-        announce(zeroconf, "one", kind=KINDS[1], port=8883)
-        found = look_around(2.0, interfaces=LOOPBACK)
-    assert [one for one in found if one.name == "one"] == [
+def seen(*names: str, how_many: int = 1) -> list[Nearby]:
+    """Return the brokers of these names, once there are so many; others may be about too."""
+
+    def found() -> list[Nearby]:
+        around = aside(lambda: look_around(1.0, interfaces=LOOPBACK))
+        ours = [one for one in around if one.name in names]
+        return ours if len(ours) >= how_many else []
+
+    return eventually(found, what=f"{names} on the network", deadline=30)
+
+
+def test_brokers_that_announce_themselves_are_seen(neighbour: Zeroconf) -> None:
+    announce(neighbour, "one")
+    announce(neighbour, "one", kind=KINDS[1], port=8883)
+    found = seen("one", how_many=2)
+    assert found == [
         Nearby(name="one", host="192.0.2.1", port=1883, tls=False),
         Nearby(name="one", host="192.0.2.1", port=8883, tls=True),
     ]
     assert str(found[-1]) == "one at mqtts://192.0.2.1:8883"
 
 
-def test_a_strangers_name_carries_nothing_to_the_terminal() -> None:
-    with Zeroconf(interfaces=LOOPBACK) as zeroconf:
-        announce(zeroconf, "evil\u202e\u009b31m")
-        found = look_around(2.0, interfaces=LOOPBACK)
-    assert "evil??31m" in [one.name for one in found]
+def test_a_strangers_name_carries_nothing_to_the_terminal(neighbour: Zeroconf) -> None:
+    announce(neighbour, "evil\u202e\u009b31m")
+    assert seen("evil??31m")
 
 
 def test_where_nobody_can_be_asked_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +63,15 @@ def test_where_nobody_can_be_asked_it_says_so(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("zeroconf.Zeroconf", fail)
     with pytest.raises(IotButtonError, match="mDNS cannot be spoken here"):
         look_around(0.1)
+
+
+def test_a_failure_of_the_library_is_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_what: object, **_more: object) -> None:
+        raise NotRunningException
+
+    monkeypatch.setattr("zeroconf.ServiceBrowser", fail)
+    with pytest.raises(IotButtonError, match="mDNS cannot be spoken here"):
+        aside(lambda: look_around(0.1, interfaces=LOOPBACK))
 
 
 def test_the_doctor_tells_of_them(start: Start) -> None:

@@ -143,7 +143,7 @@ class Client:
         self._gate.figures.messages_received += 1
         self._connect = packets.connect(first, body)
         self._intake.pause()
-        self._gate.spawn(self._enter(self._connect))
+        self._gate.admit(self._enter(self._connect))
 
     async def _enter(self, connect: packets.Connect) -> None:
         if self._link.is_revoked:

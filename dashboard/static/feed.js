@@ -1,5 +1,7 @@
 // The live feed: a WebSocket that comes back by itself and catches up on what was missed.
 
+import { leaveWhenLoggedOut } from "./session.js";
+
 const SOONEST_MS = 400;
 const LATEST_MS = 8000;
 const OPEN_TIMEOUT_MS = 5000;
@@ -60,6 +62,7 @@ export class Feed {
   #closed(event) {
     const wait = Math.min(LATEST_MS, SOONEST_MS * 2 ** this.#failures);
     this.#failures += 1;
+    leaveWhenLoggedOut(); // a refused handshake does not say why
     const why = event.code === TOO_MANY ? `refused, ${event.reason}` : "connection lost";
     this.#handlers.onLink("bad", `${why}; trying again`);
     // Not all browsers of a dashboard that comes back should come back in the same moment.

@@ -9,6 +9,33 @@ export function time(instant) {
   return clock.format(new Date(instant));
 }
 
+const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
+const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+
+/** The time of day if it is today, and otherwise the day with it, to the minute. */
+export function moment(instant) {
+  const date = new Date(instant);
+  if (date.toDateString() === new Date().toDateString()) return clock.format(date);
+  return `${day.format(date)} ${clock.format(date).slice(0, 5)}`;
+}
+
+/** Day and time in full. */
+export const inFull = (instant) => full.format(new Date(instant));
+
+/** A day. */
+export const date = (instant) => whole.format(new Date(instant));
+
+/** How long ago: just now, 12 s ago, 3 min ago, 2 h ago, 5 d ago. */
+export function age(instant, now = Date.now()) {
+  const seconds = (now - new Date(instant)) / 1000;
+  if (seconds < 5) return "just now";
+  return `${seconds < 60 ? `${Math.floor(seconds)} s` : latency(seconds * 1000)} ago`;
+}
+
+/** Millivolts as volts. */
+export const volts = (millivolts) => `${(millivolts / 1000).toFixed(2)} V`;
+
 /** A length of time, from milliseconds: 12 ms, 1.5 s, 3 min, 2 h, 5 d. */
 export function latency(milliseconds) {
   if (milliseconds < 1000) return `${milliseconds} ms`;

@@ -1,19 +1,22 @@
 // Sends a press, and follows it with the light: sending, published, processed or failed.
 
 import { latency } from "./format.js";
+import { ask } from "./request.js";
 
-const ANSWER_TIMEOUT_MS = 8000; // the server waits 5 s for the broker
 const PROCESSED_TIMEOUT_MS = 10000;
 const REMEMBERED = 500;
 
 export class Press {
   #light;
   #outcome;
+  #button;
   #latest = 0; // the light follows the latest press
   #waiting = new Map(); // name -> what to do when it comes back
   #recent = new Map(); // name -> click and moment: it may be here before the answer to its press
 
-  constructor({ light, outcome }) {
+  /** serialNumber: which button is pressed; without one, the page's own. */
+  constructor({ light, outcome, serialNumber }) {
+    this.#button = serialNumber ? { serialNumber } : {};
     this.#light = light;
     this.#outcome = outcome;
   }
@@ -25,7 +28,7 @@ export class Press {
     const since = performance.now();
     this.#show(number, "sending", `Sending a ${word} click…`);
     try {
-      const pressed = await post(clickType);
+      const pressed = await ask("/api/press", { method: "POST", body: { clickType, ...this.#button } });
       this.#show(number, "published", `The broker has the ${word} click. Waiting for the function…`);
       this.#follow(number, word, pressed, since);
     } catch (error) {
@@ -76,21 +79,4 @@ export class Press {
 /** What a click is known by where the function does not pass its id on. */
 function nameWithoutId(click) {
   return `${click.serialNumber} ${click.clickType}`;
-}
-
-async function post(clickType) {
-  let response;
-  try {
-    response = await fetch("/api/press", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ clickType }),
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-    });
-  } catch {
-    throw new Error("the dashboard does not answer");
-  }
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error ?? `the dashboard answers ${response.status}`);
-  return answer;
 }

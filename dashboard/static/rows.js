@@ -1,8 +1,9 @@
 // The table of clicks, newest first. Everything in a click is hostile: it is only ever set as text.
 
-import { battery, latency, time } from "./format.js";
+import { battery, latency, moment, volts } from "./format.js";
 
-const MAX_ROWS = 300;
+const LIVE_ROWS = 300; // as long as no older ones are asked for
+const MAX_ROWS = 1000;
 const FLASH_AT_MOST = 8; // rows a frame; a busy feed needs no light show
 
 const DETAILS = [
@@ -15,21 +16,28 @@ const DETAILS = [
   ["Event id", "eventId"],
 ];
 
+const SERIAL_NUMBER = /^[A-Za-z0-9_-]{1,64}$/;
+
 export class Rows {
   #body;
-  #empty;
   #row;
   #details;
+  #drawn;
   #pending = [];
   #frame = 0;
   #clicks = new WeakMap(); // table row -> click
-  #shown = 0;
+  #limit = LIVE_ROWS;
 
-  constructor({ body, empty, rowTemplate, detailsTemplate }) {
+  /** The id below which rows were taken away at the end; null where none were. */
+  forgottenFrom = null;
+  /** How many clicks are shown. */
+  count = 0;
+
+  constructor({ body, rowTemplate, detailsTemplate, onDrawn = () => {} }) {
     this.#body = body;
-    this.#empty = empty;
     this.#row = rowTemplate.content.firstElementChild;
     this.#details = detailsTemplate.content.firstElementChild;
+    this.#drawn = onDrawn;
     body.addEventListener("click", (event) => this.#toggle(event));
   }
 
@@ -37,14 +45,32 @@ export class Rows {
   add(clicks) {
     this.#pending.push(...clicks);
     // A hidden tab draws no frames; what would not be shown anyway need not wait.
-    if (this.#pending.length > MAX_ROWS) this.#pending.splice(0, this.#pending.length - MAX_ROWS);
-    this.#frame ||= requestAnimationFrame(() => this.#draw());
+    if (this.#pending.length > this.#limit) this.#forget(this.#pending.splice(0, this.#pending.length - this.#limit).at(-1));
+    this.draw();
+  }
+
+  /** Show older clicks, newest first, below the others; false when there is room for no more. */
+  append(clicks) {
+    this.#limit = Math.min(MAX_ROWS, this.count + clicks.length + LIVE_ROWS);
+    this.forgottenFrom = null;
+    const taken = clicks.slice(0, MAX_ROWS - this.count);
+    this.#body.append(...taken.map((click) => this.#newRow(click, false)));
+    this.count += taken.length;
+    this.draw();
+    return this.count < MAX_ROWS;
   }
 
   clear() {
     this.#pending = [];
-    this.#shown = 0;
+    this.#limit = LIVE_ROWS;
+    this.forgottenFrom = null;
+    this.count = 0;
     this.#body.replaceChildren();
+    this.draw();
+  }
+
+  /** Draw with the next frame. */
+  draw() {
     this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
@@ -54,15 +80,22 @@ export class Rows {
     this.#pending = [];
     const flash = clicks.length <= FLASH_AT_MOST;
     this.#body.prepend(...clicks.map((click) => this.#newRow(click, flash)));
-    this.#shown += clicks.length;
-    while (this.#shown > MAX_ROWS) this.#forgetOldest();
-    this.#empty.hidden = this.#shown > 0;
+    this.count += clicks.length;
+    while (this.count > this.#limit) this.#forgetOldest();
+    this.#drawn(this.count);
   }
 
   #forgetOldest() {
     const last = this.#body.lastElementChild;
-    if (last.classList.contains("click")) this.#shown -= 1;
+    if (last.classList.contains("click")) {
+      this.count -= 1;
+      this.#forget(this.#clicks.get(last));
+    }
     last.remove();
+  }
+
+  #forget(click) {
+    this.forgottenFrom = click.id + 1;
   }
 
   #newRow(click, flash) {
@@ -71,7 +104,7 @@ export class Rows {
     this.#clicks.set(row, click);
     row.dataset.eventId = click.eventId ?? "";
     row.classList.toggle("fresh", flash);
-    when.firstElementChild.textContent = time(click.receivedAt);
+    when.firstElementChild.textContent = moment(click.receivedAt);
     serial.firstElementChild.textContent = click.serialNumber;
     serial.title = click.serialNumber;
     type.firstElementChild.dataset.kind = click.clickType;
@@ -104,6 +137,9 @@ export class Rows {
       value.append(text);
       list.append(term, value);
     }
+    const link = row.querySelector("a");
+    if (SERIAL_NUMBER.test(click.serialNumber)) link.href = `/buttons/${click.serialNumber}`;
+    else link.parentElement.remove();
     return row;
   }
 }
@@ -112,7 +148,7 @@ function showBattery(cell, millivolts, highest) {
   const [meter, words] = cell.children;
   cell.classList.toggle("unknown", millivolts === null);
   meter.hidden = millivolts === null;
-  words.textContent = millivolts === null ? "–" : `${(millivolts / 1000).toFixed(2)} V`;
+  words.textContent = millivolts === null ? "–" : volts(millivolts);
   if (millivolts === null) return;
   const { full, low } = battery(highest ?? millivolts);
   meter.max = full;

@@ -2,7 +2,8 @@
 
 from flask import Flask
 
-from dashboard import api, live, pages, security
+from dashboard import api, live, login, pages, security
+from dashboard.gate import Gate
 from dashboard.live import Hub
 from iot_button.mqtt import Connection
 from iot_button.settings import Settings
@@ -11,13 +12,18 @@ MAX_REQUEST_BYTES = 4096
 """A press is some 60 bytes; nothing else comes with a body."""
 
 
-def create_app(settings: Settings, *, hub: Hub, connection: Connection) -> Flask:
+def create_app(
+    settings: Settings, *, hub: Hub, connection: Connection, gate: Gate | None = None
+) -> Flask:
     """Put the dashboard together: a blueprint per area, behind one set of security checks."""
+    gate = gate or Gate(settings)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     app.config["SOCK_SERVER_OPTIONS"] = live.SOCK_SERVER_OPTIONS
-    security.protect(app, host=settings.dashboard.host)
+    security.protect(app, settings.dashboard)
+    gate.install(app)
+    app.register_blueprint(login.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(api.create_blueprint(connection, settings.topic_names))
-    app.register_blueprint(live.create_blueprint(hub))
+    app.register_blueprint(live.create_blueprint(hub, gate))
     return app

@@ -3,6 +3,7 @@
 import click
 
 from dashboard import create_app
+from dashboard.gate import Gate
 from dashboard.history import History
 from dashboard.ingest import Ingest, connection_for
 from dashboard.live import MAX_CLIENTS, Hub
@@ -40,8 +41,10 @@ def run(settings: Settings, lifetime: Lifetime) -> None:
 
     Raises:
         PortTakenError: when another process listens on our port.
+        SettingError: one has to log in here, and there is no account for it.
         BrokerUnreachableError: when no broker answers within `START_TIMEOUT`.
     """
+    gate = Gate(settings)
     spare = raise_descriptor_limit(MAX_CLIENTS + OTHER_DESCRIPTORS) - OTHER_DESCRIPTORS
     hub = Hub(History(), max_clients=max(1, min(MAX_CLIENTS, spare)))
     connection = connection_for(settings, hub, Ingest(hub))
@@ -49,9 +52,9 @@ def run(settings: Settings, lifetime: Lifetime) -> None:
         connection.wait_ready(START_TIMEOUT, unless=lambda: lifetime.is_over)
         if lifetime.is_over:
             return
-        app = create_app(settings, hub=hub, connection=connection)
+        app = create_app(settings, hub=hub, connection=connection, gate=gate)
         address = url(settings.dashboard, listener)
         # Left from the inside out: browsers are told first, while their threads still run.
-        with serving(app, listener), hub:
+        with serving(app, listener), hub, gate:
             say_ready("dashboard", dashboard=address)
             lifetime.wait()

@@ -17,6 +17,7 @@ class CloseCode(enum.IntEnum):
     """Why we close a connection (RFC 6455, section 7.4.1)."""
 
     GOING_AWAY = 1001
+    POLICY_VIOLATION = 1008
     TRY_AGAIN_LATER = 1013
 
 

@@ -15,6 +15,7 @@ from flask_sock import Sock
 
 from dashboard.client import Client
 from dashboard.frames import CloseCode, text_frame
+from dashboard.gate import Gate
 from dashboard.history import ClickRate, History, Recorded
 from iot_button.events import ProcessedClick
 
@@ -188,7 +189,7 @@ class Hub:
             log.warning("dropped a browser that did not read for %d events", self.max_queued)
 
 
-def create_blueprint(hub: Hub) -> Blueprint:
+def create_blueprint(hub: Hub, gate: Gate) -> Blueprint:
     """Return the `/ws` that browsers connect to; `?epoch=E&after=ID` resumes."""
     blueprint = Blueprint("live", __name__)
 
@@ -204,8 +205,9 @@ def create_blueprint(hub: Hub) -> Blueprint:
         websocket.input_buffer = Ignored()
         epoch, after = request.args.get("epoch", ""), request.args.get("after", -1, type=int)
         try:
-            hub.join(client, epoch=epoch, after=after)
-            client.run()
+            with gate.watched(client):
+                hub.join(client, epoch=epoch, after=after)
+                client.run()
         finally:
             hub.leave(client)
 

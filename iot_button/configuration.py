@@ -19,7 +19,12 @@ from iot_button.setting_checks import check
 from iot_button.settings import ENVIRONMENT_PREFIX, BrokerSettings, Settings, known_names
 
 DEFAULT_FILE = "iot-button.toml"
-_LISTS = ("broker_names", "broker_websocket_origins", "functions_retry_delays")
+_LISTS = (
+    "broker_names",
+    "broker_websocket_origins",
+    "dashboard_names",
+    "functions_retry_delays",
+)
 """Settings that the environment gives with commas in between."""
 
 _EXPECTED = re.compile(

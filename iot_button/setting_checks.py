@@ -27,7 +27,8 @@ def check(settings: Settings) -> None:
             raise SettingError(name, f"{name} = {value!r} has a control character")
     settings.topic_names.click("")  # a bad prefix raises
     _check_serial_number(settings.device.serial_number)
-    _check_names(settings.broker.names)
+    _check_names("broker.names", settings.broker.names)
+    _check_names("dashboard.names", settings.dashboard.names)
     _check_key(settings)
     check_bridges(settings.bridge)
     use = settings.broker.use
@@ -39,11 +40,7 @@ def check(settings: Settings) -> None:
             f"the broker {_without_account(use)!r} is not known",
             mend="use amqtt, mosquitto, or the address of one that runs: mqtt://HOST:PORT",
         )
-    for name, host in (
-        ("functions.host", settings.functions.host),
-        ("dashboard.host", settings.dashboard.host),
-    ):
-        _check_loopback(name, host)
+    _check_loopback("functions.host", settings.functions.host)
 
 
 def _texts(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -83,16 +80,17 @@ def _check_serial_number(serial_number: str | None) -> None:
         )
 
 
-def _check_names(names: tuple[str, ...]) -> None:
+def _check_names(setting: str, names: tuple[str, ...]) -> None:
     for name in names:
         try:
             ipaddress.ip_address(name)
         except ValueError:
             if HOST_NAME.fullmatch(name) is None:
+                part = setting.partition(".")[0]
                 raise SettingError(
-                    "broker.names",
-                    f"broker.names: {name[:70]!r} is no host name and no address",
-                    mend="write names as clients do: broker.example.com, 192.0.2.7",
+                    setting,
+                    f"{setting}: {name[:70]!r} is no host name and no address",
+                    mend=f"write names as clients do: {part}.example.com, 192.0.2.7",
                 ) from None
 
 

@@ -1,21 +1,18 @@
 """The settings: one frozen record per part. `iot_button/configuration.py` reads them."""
 
-import ipaddress
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from iot_button.bridge_settings import BridgeSettings
+from iot_button.dashboard_settings import DashboardSettings as DashboardSettings
 from iot_button.house import HOUSE_NAME
+from iot_button.setting_types import Delays, Port, Seconds, Text
+from iot_button.setting_types import is_loopback as is_loopback
 from iot_button.topics import Topics
 
 ENVIRONMENT_PREFIX = "IOT_BUTTON_"
-
-Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-Text = Annotated[str, msgspec.Meta(min_length=1)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=31_536_000)]
-Delays = Annotated[tuple[Seconds, ...], msgspec.Meta(min_length=1)]
 
 
 class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,14 +163,6 @@ class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True):
     home_assistant_prefix: Text = "homeassistant"
 
 
-class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The web dashboard. `client_id`: as for the function runtime."""
-
-    host: str = "127.0.0.1"
-    port: Port = 8080
-    client_id: Text | None = None
-
-
 class TopicSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What every topic begins with, for a broker that several installations share."""
 
@@ -241,11 +230,3 @@ def known_names() -> list[str]:
         if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
             names += [f"{field.name}.{f.name}" for f in msgspec.structs.fields(field.type)]
     return names
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -98,7 +98,7 @@ def test_every_answer_carries_the_protecting_headers(serve: Serve, path: str) ->
     _status, headers = ask(port, "GET", path, {})
     assert "default-src 'none'; script-src 'self'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cache-Control"] in ("no-store", "no-cache")
 
 

@@ -135,7 +135,6 @@ def test_a_bad_value_in_the_file_names_the_file() -> None:
         ({"IOT_BUTTON_BROKER_USE": "rabbit"}, "broker.use"),
         ({"IOT_BUTTON_BROKER_USE": "tcp://h"}, "broker.use"),
         ({"IOT_BUTTON_TOPICS_PREFIX": "a/#"}, "topics.prefix"),
-        ({"IOT_BUTTON_DASHBOARD_HOST": "0.0.0.0"}, "dashboard.host"),
         ({"IOT_BUTTON_FUNCTIONS_HOST": "0.0.0.0"}, "functions.host"),
         ({"IOT_BUTTON_FUNCTIONS_CLIENT_ID": ""}, "functions.client_id"),
     ],
@@ -285,13 +284,38 @@ def test_a_bad_address_is_refused_and_its_account_is_not_shown(use: str) -> None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "", "localhost.x"])
-@pytest.mark.parametrize("section", ["functions", "dashboard"])
-def test_listening_beyond_loopback_is_refused_with_a_way_out(section: str, host: str) -> None:
-    layer: dict[str, Any] = {section: {"host": host}}
-    error = refusal(**layer)
-    assert error.key == f"{section}.host"
+def test_functions_beyond_loopback_are_refused_with_a_way_out(host: str) -> None:
+    error = refusal(functions={"host": host})
+    assert error.key == "functions.host"
     assert repr(host) in error.problem
     assert "--broker mqtts://HOST:PORT" in error.mend
+
+
+@pytest.mark.parametrize(
+    ("ours", "asks"),
+    [
+        ({}, False),
+        ({"host": "::1"}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"host": "localhost.x"}, True),
+        ({"login": "required"}, True),
+        ({"proxies": 1}, True),
+        ({"names": ["pi.example"]}, True),
+    ],
+)
+def test_the_dashboard_asks_who_one_is_where_others_can_come(
+    ours: dict[str, Any], asks: bool
+) -> None:
+    assert load(environ={}, options={"dashboard": ours}).dashboard.asks_who is asks
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("HOST", ""), ("LOGIN", "never"), ("NAMES", "a..b"), ("PROXIES", "-1"), ("SESSION_IDLE", "1")],
+)
+def test_a_setting_of_the_dashboard_that_cannot_be_is_named(name: str, value: str) -> None:
+    error = refusal(environ={f"IOT_BUTTON_DASHBOARD_{name}": value})
+    assert error.key == f"dashboard.{name.lower()}"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])

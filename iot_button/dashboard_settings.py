@@ -1,0 +1,35 @@
+"""The settings of the web dashboard."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from iot_button.setting_types import Port, SessionLength, Text, is_loopback
+
+
+class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The web dashboard. `client_id`: as for the function runtime.
+
+    `login`: `auto`: asked for where others can reach it (`asks_who`); `required`: always.
+    `session_idle`, `session_age`: seconds without a request, and in all, after which one has to
+    log in again.
+    `names`: what it is called in a browser's address line, beside its own address.
+    `proxies`: how many trusted ones stand before it, whose X-Forwarded-* headers count.
+    """
+
+    host: Text = "127.0.0.1"
+    port: Port = 8080
+    client_id: Text | None = None
+    keep_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] = 365
+    keep_megabytes: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 1024
+    login: Literal["auto", "required"] = "auto"
+    session_idle: SessionLength = 12 * 3600.0
+    session_age: SessionLength = 30 * 86_400.0
+    names: tuple[Text, ...] = ()
+    proxies: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
+
+    @property
+    def asks_who(self) -> bool:
+        """Whether one has to log in: others than who sits at this machine can reach it."""
+        is_near = is_loopback(self.host) and not self.names and not self.proxies
+        return self.login == "required" or not is_near

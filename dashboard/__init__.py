@@ -2,9 +2,10 @@
 
 from flask import Flask
 
-from dashboard import api, live, login, pages, security
+from dashboard import api, data_api, live, login, pages, security
 from dashboard.gate import Gate
 from dashboard.live import Hub
+from dashboard.store import Store
 from iot_button.mqtt import Connection
 from iot_button.settings import Settings
 
@@ -13,7 +14,7 @@ MAX_REQUEST_BYTES = 4096
 
 
 def create_app(
-    settings: Settings, *, hub: Hub, connection: Connection, gate: Gate | None = None
+    settings: Settings, *, hub: Hub, connection: Connection, store: Store, gate: Gate | None = None
 ) -> Flask:
     """Put the dashboard together: a blueprint per area, behind one set of security checks."""
     gate = gate or Gate(settings)
@@ -25,5 +26,6 @@ def create_app(
     app.register_blueprint(login.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(api.create_blueprint(connection, settings.topic_names))
+    app.register_blueprint(data_api.create_blueprint(store, hub, connection, settings.topic_names))
     app.register_blueprint(live.create_blueprint(hub, gate))
     return app

@@ -4,9 +4,8 @@ import click
 
 from dashboard import create_app
 from dashboard.gate import Gate
-from dashboard.history import History
-from dashboard.ingest import Ingest, connection_for
-from dashboard.live import MAX_CLIENTS, Hub
+from dashboard.ingest import Ingest, connection_for, hub_for, store_for
+from dashboard.live import MAX_CLIENTS
 from dashboard.server import listen, raise_descriptor_limit, serving, url
 from iot_button.console import say_ready
 from iot_button.lifetime import Lifetime
@@ -46,15 +45,16 @@ def run(settings: Settings, lifetime: Lifetime) -> None:
     """
     gate = Gate(settings)
     spare = raise_descriptor_limit(MAX_CLIENTS + OTHER_DESCRIPTORS) - OTHER_DESCRIPTORS
-    hub = Hub(History(), max_clients=max(1, min(MAX_CLIENTS, spare)))
-    connection = connection_for(settings, hub, Ingest(hub))
-    with listen(settings.dashboard) as listener, connection:
-        connection.wait_ready(START_TIMEOUT, unless=lambda: lifetime.is_over)
-        if lifetime.is_over:
-            return
-        app = create_app(settings, hub=hub, connection=connection, gate=gate)
-        address = url(settings.dashboard, listener)
-        # Left from the inside out: browsers are told first, while their threads still run.
-        with serving(app, listener), hub, gate:
-            say_ready("dashboard", dashboard=address)
-            lifetime.wait()
+    with listen(settings.dashboard) as listener, store_for(settings, lifetime.stop) as store:
+        hub = hub_for(store, max_clients=max(1, min(MAX_CLIENTS, spare)))
+        connection = connection_for(settings, hub, Ingest(store, settings.topic_names))
+        with connection:
+            connection.wait_ready(START_TIMEOUT, unless=lambda: lifetime.is_over)
+            if lifetime.is_over:
+                return
+            app = create_app(settings, hub=hub, connection=connection, store=store, gate=gate)
+            address = url(settings.dashboard, listener)
+            # Left from the inside out: browsers are told first, while their threads still run.
+            with serving(app, listener), hub, gate:
+                say_ready("dashboard", dashboard=address)
+                lifetime.wait()

@@ -1,9 +1,10 @@
-"""What the dashboard remembers: the latest clicks, in memory and bounded, and a few numbers.
+"""A click as browsers get it, and the latest of them in memory: what a browser is told first.
 
 Nothing here locks: whoever holds a `History` lets one thread in at a time (see `live.Hub`).
 """
 
 from collections import deque
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -11,7 +12,6 @@ import msgspec
 from iot_button.events import ProcessedClick, format_instant, parse_instant
 
 MAX_ROWS = 1000
-MAX_BUTTONS = 10_000
 MAX_TEXT = 200
 """Characters kept of each text that a device or a function chose. A message may have 128 KiB, and
 a thousand such in memory would be more than the whole dashboard."""
@@ -24,8 +24,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `latency_ms`: from the click to its arrival here; None where the click does not say when it
     was, or says a moment that is still to come here: clocks differ.
-    `battery_highest`: the most millivolts that this button has shown since the dashboard started,
-    which tells what kind of battery it has; None where that is not known.
+    `battery_highest`: the most millivolts that this button had shown by then, which tells what
+    kind of battery it has; None where that is not known.
     """
 
     id: int
@@ -46,39 +46,26 @@ class Recorded(msgspec.Struct, frozen=True):
     """A row in memory: encoded once, for every browser and every snapshot."""
 
     id: int
-    key: tuple[str, str] | None  # serial number and event id, where it has one
+    serial_number: str
     json: bytes
 
 
 class History:
-    """The latest `max_rows` clicks, each `eventId` once, under increasing ids from 1."""
+    """The latest `max_rows` clicks, under increasing ids.
 
-    def __init__(self, *, max_rows: int = MAX_ROWS, max_buttons: int = MAX_BUTTONS) -> None:
-        self._max_rows = max_rows
-        self._max_buttons = max_buttons
-        self._rows: deque[Recorded] = deque()
-        self._keys: set[tuple[str, str]] = set()
-        self._highest: dict[str, int] = {}  # serial number -> battery; 0 without one
-        self.last_id = 0
+    Args:
+        rows: what is known already, oldest first.
+        max_rows: how many are kept.
+    """
 
-    def add(self, click: ProcessedClick, *, received_at: datetime) -> Recorded | None:
-        """Record a click; None when it is here already: at-least-once delivery repeats."""
-        event_id = _cut_optional(click.event_id)
-        if event_id is not None and (_cut(click.serial_number), event_id) in self._keys:
-            return None
-        highest = self._note_button(_cut(click.serial_number), click.battery_millivolts)
-        row = _row(
-            self.last_id + 1,
-            click,
-            event_id=event_id,
-            received_at=received_at,
-            battery_highest=highest,
-        )
-        key = None if event_id is None else (row.serial_number, event_id)
-        recorded = Recorded(row.id, key, _encode(row))
-        self.last_id = row.id
-        self._keep(recorded)
-        return recorded
+    def __init__(self, rows: Iterable[Recorded] = (), *, max_rows: int = MAX_ROWS) -> None:
+        self._rows = deque(rows, max_rows)
+        self.last_id = self._rows[-1].id if self._rows else 0
+
+    def add(self, recorded: Recorded) -> None:
+        """Add the newest click."""
+        self._rows.append(recorded)
+        self.last_id = recorded.id
 
     def latest(self, count: int) -> list[Recorded]:
         """Return the latest rows, oldest first."""
@@ -91,29 +78,10 @@ class History:
             return None
         return [row for row in self._rows if row.id > row_id]
 
-    @property
-    def buttons(self) -> int:
-        """How many buttons have clicked, up to the bound."""
-        return len(self._highest)
-
-    @property
-    def has_more_buttons(self) -> bool:
-        """Whether the bound is reached, so that there may be more buttons than counted."""
-        return len(self._highest) >= self._max_buttons
-
-    def _note_button(self, serial_number: str, millivolts: int | None) -> int | None:
-        if serial_number not in self._highest and len(self._highest) >= self._max_buttons:
-            return None
-        highest = max(self._highest.get(serial_number, 0), millivolts or 0)
-        self._highest[serial_number] = highest
-        return highest or None
-
-    def _keep(self, recorded: Recorded) -> None:
-        self._rows.append(recorded)
-        if recorded.key is not None:
-            self._keys.add(recorded.key)
-        if len(self._rows) > self._max_rows:
-            self._keys.discard(self._rows.popleft().key or ("", ""))
+    def forget(self, serial_number: str) -> None:
+        """Remove the rows of one button."""
+        kept = [row for row in self._rows if row.serial_number != serial_number]
+        self._rows = deque(kept, self._rows.maxlen)
 
 
 class ClickRate:
@@ -144,28 +112,29 @@ class ClickRate:
         self._second = max(self._second, second)
 
 
-def _row(
-    row_id: int,
-    click: ProcessedClick,
-    *,
-    event_id: str | None,
-    received_at: datetime,
-    battery_highest: int | None,
+def row_of(
+    click: ProcessedClick, *, row_id: int, received_at: datetime, battery_highest: int | None
 ) -> Row:
+    """Return a click as browsers get it, its texts cut to `MAX_TEXT`."""
     return Row(
         id=row_id,
         received_at=format_instant(received_at),
         latency_ms=_latency_ms(click.clicked_at, received_at),
-        serial_number=_cut(click.serial_number),
-        click_type=_cut(click.click_type),
+        serial_number=cut(click.serial_number),
+        click_type=cut(click.click_type),
         battery_millivolts=click.battery_millivolts,
         battery_highest=battery_highest,
-        ip_address=_cut(click.ip_address),
-        title=_cut(click.title),
-        timestamp=_cut(click.timestamp),
-        event_id=event_id,
-        clicked_at=_cut_optional(click.clicked_at),
+        ip_address=cut(click.ip_address),
+        title=cut(click.title),
+        timestamp=cut(click.timestamp),
+        event_id=None if click.event_id is None else cut(click.event_id),
+        clicked_at=None if click.clicked_at is None else cut(click.clicked_at),
     )
+
+
+def recorded(row: Row) -> Recorded:
+    """Return a row as it is kept in memory."""
+    return Recorded(row.id, row.serial_number, _encode(row))
 
 
 def _latency_ms(clicked_at: str | None, received_at: datetime) -> int | None:
@@ -178,9 +147,6 @@ def _latency_ms(clicked_at: str | None, received_at: datetime) -> int | None:
     return latency // timedelta(milliseconds=1) if latency >= timedelta() else None
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Return a text of `MAX_TEXT` characters at most, the last of them an ellipsis where cut."""
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
-
-
-def _cut_optional(text: str | None) -> str | None:
-    return None if text is None else _cut(text)

@@ -1,67 +1,135 @@
-"""The way in: processed clicks from the broker to the hub."""
+"""The way in: what the broker brings goes to the store, and is acknowledged when it is there."""
 
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
-from dashboard.live import Hub
+import msgspec
+
+from dashboard.dead_letters import NotADeadLetterError, decode_dead_letter
+from dashboard.history import History
+from dashboard.live import MAX_CLIENTS, Hub
+from dashboard.store import Store
+from dashboard.store.arrivals import Arrival, ButtonStatus, Content
+from dashboard.store.tidying import Keep
 from iot_button.errors import NotAClickError
-from iot_button.events import decode_processed_click, utc_now
+from iot_button.events import SERIAL_NUMBER, decode_processed_click, utc_now
 from iot_button.messages import Message, Session
 from iot_button.mqtt import Connection
 from iot_button.settings import Settings
+from iot_button.topics import Topics
 
 log = logging.getLogger(__name__)
 
 LOG_EVERY = 1000
-"""Of messages that are no processed click, the first is logged and then one in so many."""
+"""Of messages that are not what their topic is for, the first is logged and then one in so many."""
+
+STATES = ("online", "sleeping", "offline")
+
+
+class _State(msgspec.Struct, frozen=True):
+    state: str
+
+
+_decode_state = msgspec.json.Decoder(_State).decode
 
 
 class Ingest:
-    """Decodes what comes on `iotprocessed` and gives it to the hub; nothing that comes is fatal."""
+    """Decodes what comes and gives it to the store; nothing that comes is fatal."""
 
-    def __init__(self, hub: Hub, *, now: Callable[[], datetime] = utc_now) -> None:
-        self._hub = hub
+    def __init__(
+        self, store: Store, topics: Topics, *, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._store = store
+        self._topics = topics
         self._now = now
         self.refused = 0
-        self.repeated = 0
 
-    def take(self, message: Message) -> None:
-        """Take one message in."""
-        if message.retained:  # an event is not retained; kept by mistake, it is not one of now
-            self._refuse(message, NotAClickError("it is retained", message.payload))
-            return
+    def take(self, message: Message, acknowledge: Callable[[], None]) -> None:
+        """Take one message in; it is acknowledged when it is kept, or found to be nothing."""
         try:
-            click = decode_processed_click(message.payload)
-        except NotAClickError as error:
-            self._refuse(message, error)
+            content = self._content(message)
+        except (NotAClickError, NotADeadLetterError) as error:
+            self._refuse(message, getattr(error, "reason", str(error)))
+            acknowledge()
             return
-        if not self._hub.add(click, received_at=self._now()):
-            self.repeated += 1
+        self._store.put(Arrival(content, self._now(), acknowledge))
 
-    def _refuse(self, message: Message, error: NotAClickError) -> None:
+    def _content(self, message: Message) -> Content:
+        topic = self._topics.local(message.topic)
+        if topic.endswith("/status"):
+            return _status(topic, message.payload)
+        if message.retained:  # an event is not retained; kept by mistake, it is not one of now
+            raise NotAClickError("it is retained", message.payload)
+        if topic.startswith("deadletter/"):
+            return decode_dead_letter(message.payload, function=topic.partition("/")[2])
+        return decode_processed_click(message.payload)
+
+    def _refuse(self, message: Message, reason: str) -> None:
         self.refused += 1
+        is_click = message.topic == self._topics.processed
         if self.refused % LOG_EVERY == 1:
             log.warning(
-                "on %r came what is no processed click (%s); %d so far",
+                "on %r came %s (%s); %d so far",
                 message.topic,
-                error.reason,
+                "what is no processed click" if is_click else "what does not belong there",
+                reason,
                 self.refused,
             )
+
+
+def _status(topic: str, payload: bytes) -> ButtonStatus:
+    serial_number = topic.split("/")[1]
+    if SERIAL_NUMBER.fullmatch(serial_number) is None:
+        raise NotAClickError(f"no serial number: {serial_number[:70]!r}", payload)
+    if not payload:  # the retained message was taken away
+        return ButtonStatus(serial_number=serial_number, state=None)
+    try:
+        state = _decode_state(payload).state
+    except (ValueError, RecursionError) as error:
+        raise NotAClickError(str(error)[:200], payload) from error
+    if state not in STATES:
+        raise NotAClickError(f"no state of a button: {state[:40]!r}", payload)
+    return ButtonStatus(serial_number=serial_number, state=state)
 
 
 def connection_for(settings: Settings, hub: Hub, ingest: Ingest) -> Connection:
     """Return the dashboard's one MQTT connection, subscribed, for a `with`.
 
-    The session ends with an orderly stop: a dashboard has no use for what came while it was not
-    there, and a broker should not keep it.
+    The broker keeps the session for ever: what comes while no dashboard runs waits for the next.
     """
+
+    def take(message: Message) -> None:
+        ingest.take(message, lambda: connection.acknowledge(message.delivery))
+
+    topics = settings.topic_names
     connection = Connection(
         settings.broker.address,
         client_id=settings.dashboard_client_id,
-        session=Session.UNTIL_STOP,
-        on_message=ingest.take,
+        session=Session.KEPT,
+        on_message=take,
+        acknowledge_by_hand=True,
         on_change=hub.broker_changed,
     )
-    connection.subscribe(settings.topic_names.processed, qos=1)
+    for topic_filter in (topics.processed, topics.dead_letter("+"), topics.status("+")):
+        connection.subscribe(topic_filter, qos=1)
     return connection
+
+
+def store_for(settings: Settings, on_failed: Callable[[], None]) -> Store:
+    """Return the store of an installation, for a `with`."""
+    keep = Keep(settings.dashboard.keep_days, settings.dashboard.keep_megabytes)
+    return Store(Path(settings.state_dir), keep=keep, on_failed=on_failed)
+
+
+def hub_for(store: Store, *, max_clients: int = MAX_CLIENTS) -> Hub:
+    """Return a hub that tells what an open store has, and what comes to it."""
+    hub = Hub(
+        History(store.latest),
+        epoch=store.id,
+        buttons=lambda: store.buttons,
+        max_clients=max_clients,
+    )
+    store.tell(hub.tell)
+    return hub

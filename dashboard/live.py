@@ -1,12 +1,10 @@
 """The live feed: one record of what came, and every browser that watches it."""
 
 import logging
-import secrets
 import selectors
 import threading
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Self
 
 import msgspec
@@ -17,7 +15,6 @@ from dashboard.client import Client
 from dashboard.frames import CloseCode, text_frame
 from dashboard.gate import Gate
 from dashboard.history import ClickRate, History, Recorded
-from iot_button.events import ProcessedClick
 
 log = logging.getLogger(__name__)
 
@@ -44,18 +41,19 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     broker_connected: bool
     buttons: int
-    has_more_buttons: bool
     clicks_per_minute: int
 
 
 class Hub:
-    """Takes clicks in, remembers them, and tells every browser, until the end of its `with` block.
+    """Remembers the latest clicks and tells every browser, until the end of its `with` block.
 
     One lock stands around the record and the list of browsers: whoever joins gets a snapshot and
     then each later event, none missed and none twice. Nothing waits for a browser under it.
 
     Args:
         history: what is remembered. From here on it belongs to the hub.
+        epoch: names what the ids of clicks belong to; a browser comes back with it.
+        buttons: tells how many buttons are known.
         clock: seconds that never go back.
         max_clients: browsers at a time; one more is told to try again later.
         max_queued: frames that may wait for one browser before it is dropped as a slow consumer.
@@ -65,14 +63,17 @@ class Hub:
         self,
         history: History,
         *,
+        epoch: str,
+        buttons: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
         max_clients: int = MAX_CLIENTS,
         max_queued: int = MAX_QUEUED,
     ) -> None:
-        self.epoch = secrets.token_hex(8)
+        self.epoch = epoch
         self.max_queued = max_queued
         self.dropped = 0
         self._history = history
+        self._buttons = buttons
         self._clock = clock
         self._max_clients = max_clients
         self._rate = ClickRate()
@@ -104,15 +105,25 @@ class Hub:
         """How many browsers watch."""
         return len(self._clients)
 
-    def add(self, click: ProcessedClick, *, received_at: datetime) -> bool:
-        """Record a click and tell every browser; False when it has come before."""
+    @property
+    def last_id(self) -> int:
+        """The id of the newest click."""
+        return self._history.last_id
+
+    def tell(self, rows: Sequence[Recorded]) -> None:
+        """Remember clicks that are on the disk, and tell every browser: one write for all."""
         with self._lock:
-            recorded = self._history.add(click, received_at=received_at)
-            if recorded is None:
-                return False
-            self._rate.add(self._clock())
-            self._tell_all(text_frame(b'{"type":"click","click":' + recorded.json + b"}"))
-        return True
+            for row in rows:
+                self._history.add(row)
+                self._rate.add(self._clock())
+            self._tell_all(b"".join(map(_frame, rows)))
+
+    def forget(self, serial_number: str) -> None:
+        """Forget a button that was deleted, and have every browser forget it."""
+        with self._lock:
+            self._history.forget(serial_number)
+            message = {"type": "forgotten", "serialNumber": serial_number}
+            self._tell_all(text_frame(_encode(message)))
 
     def broker_changed(self, connected: bool) -> None:
         """Tell every browser that the broker was found or lost."""
@@ -125,7 +136,7 @@ class Hub:
 
         Args:
             client: the browser.
-            epoch: of the dashboard process from which it has rows; of any other, it starts anew.
+            epoch: of the store from which it has rows; of any other, it starts anew.
             after: id of the newest row that it has.
         """
         with self._lock:
@@ -164,8 +175,7 @@ class Hub:
     def _status(self) -> Status:
         return Status(
             broker_connected=self._broker_connected,
-            buttons=self._history.buttons,
-            has_more_buttons=self._history.has_more_buttons,
+            buttons=self._buttons(),
             clicks_per_minute=self._rate.per_minute(self._clock()),
         )
 
@@ -187,6 +197,10 @@ class Hub:
             self.dropped += 1
             client.drop()
             log.warning("dropped a browser that did not read for %d events", self.max_queued)
+
+
+def _frame(row: Recorded) -> bytes:
+    return text_frame(b'{"type":"click","click":' + row.json + b"}")
 
 
 def create_blueprint(hub: Hub, gate: Gate) -> Blueprint:

@@ -25,8 +25,10 @@ from iot_button.sqlite_errors import storage_error
 
 Row = tuple[Any, ...]
 
+_ALONE = "locking_mode = EXCLUSIVE"
+"""Before the first access: then the log's index is no file either."""
+
 _PRAGMAS = (
-    "locking_mode = EXCLUSIVE",  # before the first access: then the log's index is no file either
     "journal_mode = WAL",
     "synchronous = FULL",
     "fullfsync = ON",  # macOS: fsync alone does not reach the disk there
@@ -51,6 +53,7 @@ class Database:
         schema: SQL scripts; number n (from 0) leads from version n to n + 1.
         load: reads what is kept in memory: when the file is open, and when a failure has undone
             what was not committed.
+        is_read_by_others: other connections of this process read the file meanwhile.
     """
 
     def __init__(
@@ -60,12 +63,14 @@ class Database:
         application: int,
         schema: Sequence[str],
         load: Callable[[], None] = lambda: None,
+        is_read_by_others: bool = False,
     ) -> None:
         self.path = path
         self.aside: Path | None = None
         self._application = application
         self._schema = schema
         self._load = load
+        self._pragmas = _PRAGMAS if is_read_by_others else (_ALONE, *_PRAGMAS)
         self._lock = FileLock(path)
         self._suspect = path.with_name(f"{path.name}.suspect")
         self._connection: sqlite3.Connection | None = None
@@ -156,6 +161,13 @@ class Database:
             raise ours from error
         self._is_changed = False
 
+    def undo(self) -> None:
+        """Give up everything since the last commit, and a failure that nobody has been told."""
+        with contextlib.suppress(sqlite3.Error):
+            if self._opened.in_transaction:  # some failures undo it by themselves
+                self._opened.execute("ROLLBACK")
+        self._is_changed, self._failure = False, None
+
     @property
     def _opened(self) -> sqlite3.Connection:
         assert self._connection is not None, "used outside `with`"  # noqa: S101
@@ -178,7 +190,7 @@ class Database:
         os.close(open_private(self.path, os.O_RDWR | os.O_CREAT))
         try:
             self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
-            for pragma in _PRAGMAS:
+            for pragma in self._pragmas:
                 self._connection.execute(f"PRAGMA {pragma}")
             self._bring_up_to_date()
             if self._suspect.exists():
@@ -211,10 +223,7 @@ class Database:
     def _undone(self, error: sqlite3.Error) -> StorageError:
         """Undo everything since the last commit."""
         ours = self._failed(error)
-        with contextlib.suppress(sqlite3.Error):
-            if self._opened.in_transaction:  # some failures undo it by themselves
-                self._opened.execute("ROLLBACK")
-        self._is_changed = False
+        self.undo()
         self._failure = ours
         with contextlib.suppress(StorageError):
             self._load()

@@ -26,7 +26,9 @@ MAX_PAYLOAD_BYTES = 128 * 1024
 SERIAL_NUMBER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _EVENT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _MILLIVOLTS = re.compile(r"([0-9]{1,6})mV")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""From where moments are counted."""
+
 _VARIANTS = "89ab"
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 
@@ -196,7 +198,7 @@ def utc_now() -> datetime:
 
 def new_event_id(moment: datetime) -> str:
     """Return a UUID version 7 of that moment (RFC 9562, section 5.7): it sorts by time."""
-    return event_id_at((moment - _EPOCH) // timedelta(milliseconds=1))  # floats would round
+    return event_id_at((moment - EPOCH) // timedelta(milliseconds=1))  # floats would round
 
 
 def event_id_at(milliseconds: int) -> str:

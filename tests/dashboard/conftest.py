@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from dashboard import create_app
-from dashboard.history import History
 from dashboard.live import Hub
 from dashboard.server import listen, serving
+from dashboard.store import Store
 from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress, DashboardSettings, Settings
-from tests.dashboard.helpers import Enrich, Mosquitto, Serve, Start, start_dashboard
+from tests.dashboard.helpers import Enrich, Mosquitto, Serve, Start, new_hub, start_dashboard
 from tests.support import Listener, Program
 
 
@@ -50,16 +50,16 @@ def enrich(broker: Mosquitto) -> Iterator[Enrich]:
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Serve a hub of one's own in this process, without any broker; returns it and the port."""
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack, Store(tmp_path) as store:
 
         def serve_one(hub: Hub | None = None) -> tuple[Hub, int]:
-            hub = hub or Hub(History())
+            hub = hub or new_hub()
             settings = Settings(state_dir=str(tmp_path), dashboard=DashboardSettings(port=0))
             # Never entered: a broker that is away.
             connection = Connection(BrokerAddress(host="127.0.0.1", port=1), client_id="none")
             listener = listen(settings.dashboard)
             port = int(listener.getsockname()[1])
-            app = create_app(settings, hub=hub, connection=connection)
+            app = create_app(settings, hub=hub, connection=connection, store=store)
             stack.enter_context(serving(app, listener))
             stack.enter_context(hub)
             return hub, port

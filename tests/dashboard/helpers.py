@@ -7,13 +7,17 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from playwright.sync_api import Page
 
+from dashboard.history import MAX_ROWS, History, recorded, row_of
 from dashboard.live import Hub
-from iot_button.events import format_instant, utc_now
+from dashboard.store import Store
+from dashboard.store.arrivals import Arrival, Content
+from iot_button.events import ProcessedClick, format_instant, utc_now
 from iot_button.messages import Message
 from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress
@@ -24,6 +28,18 @@ Serve = Callable[..., tuple[Hub, int]]
 
 
 TITLE = "Demo event assembled by lambda python function"
+
+
+def show(hub: Hub, click: ProcessedClick) -> None:
+    """Have a hub tell of a click, as if it were on the disk."""
+    moment = utc_now()
+    row = row_of(click, row_id=hub.last_id + 1, received_at=moment, battery_highest=None)
+    hub.tell([recorded(row)])
+
+
+def new_hub(*, max_rows: int = MAX_ROWS, **options: Any) -> Hub:
+    """Return a hub that has no store behind it."""
+    return Hub(History(max_rows=max_rows), epoch="e" * 16, buttons=lambda: 7, **options)
 
 
 class Mosquitto:
@@ -96,6 +112,21 @@ def processed(**fields: object) -> bytes:
         "clickType": "SINGLE",
     }
     return json.dumps(common | fields).encode()
+
+
+def click(event_id: str | None = None, **fields: object) -> ProcessedClick:
+    """Return a processed click of the button B-1."""
+    values: dict[str, Any] = {"serial_number": "B-1", "click_type": "SINGLE"} | fields
+    return ProcessedClick(event_id=event_id, **values)
+
+
+def keep(store: Store, *contents: Content, at: datetime | None = None) -> None:
+    """Have something in a store, and wait until it is on the disk."""
+    stored = threading.Semaphore(0)
+    for content in contents:
+        store.put(Arrival(content, at or utc_now(), stored.release))
+    for _ in contents:
+        assert stored.acquire(timeout=DEADLINE)
 
 
 def start_dashboard(start: Start, broker: Mosquitto, *, port: int = 0) -> Program:

@@ -10,10 +10,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.connection import Connection
 
-from dashboard.history import History
 from dashboard.live import SNAPSHOT_ROWS, Hub
-from iot_button.events import ProcessedClick, utc_now
-from tests.dashboard.helpers import Serve
+from iot_button.events import ProcessedClick
+from tests.dashboard.helpers import Serve, new_hub, show
 from tests.support import DEADLINE, eventually
 
 HANDSHAKE = (
@@ -48,13 +47,13 @@ def click_ids(client: Connection) -> Iterator[int]:
 
 
 def add(hub: Hub, count: int = 1, *, size: int = 0) -> None:
+    click = ProcessedClick(serial_number="B", click_type="SINGLE", title="t" * size)
     for _ in range(count):
-        click = ProcessedClick(serial_number="B", click_type="SINGLE", title="t" * size)
-        hub.add(click, received_at=utc_now())
+        show(hub, click)
 
 
 def test_whoever_connects_gets_a_snapshot_and_then_every_event(serve: Serve) -> None:
-    hub, port = serve(Hub(History(max_rows=10_000)))
+    hub, port = serve(new_hub(max_rows=10_000))
     is_enough = threading.Event()
 
     def publish() -> None:
@@ -130,7 +129,7 @@ def read_until(raw: socket.socket, end: bytes) -> bytes:
 
 
 def test_a_browser_that_stops_reading_is_dropped_and_delays_no_other(serve: Serve) -> None:
-    hub, port = serve(Hub(History(), max_queued=200))
+    hub, port = serve(new_hub(max_queued=200))
     with socket.socket() as laggard, watch(port) as reader:
         laggard.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         laggard.connect(("127.0.0.1", port))
@@ -152,7 +151,7 @@ def test_a_browser_that_stops_reading_is_dropped_and_delays_no_other(serve: Serv
 
 
 def test_one_browser_too_many_is_told_so(serve: Serve) -> None:
-    _hub, port = serve(Hub(History(), max_clients=1))
+    _hub, port = serve(new_hub(max_clients=1))
     with watch(port) as first:
         receive(first)  # it is in, before the second asks
         with watch(port) as second, pytest.raises(ConnectionClosed) as refusal:
@@ -214,4 +213,4 @@ def test_numbers_are_sent_when_they_change_and_only_then(serve: Serve) -> None:
             messages.append(receive(client))
         with pytest.raises(TimeoutError):
             client.recv(timeout=1.5)
-    assert messages[-1]["status"]["buttons"] == 1
+    assert messages[-1]["status"]["buttons"] == 7

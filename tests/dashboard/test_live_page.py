@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dashboard.live import Hub
-from iot_button.events import ProcessedClick, utc_now
-from tests.dashboard.helpers import Serve
+from iot_button.events import ProcessedClick
+from tests.dashboard.helpers import Serve, show
 from tests.dashboard.sample_api import answer_with, row
 from tests.support import DEADLINE
 
@@ -14,7 +14,7 @@ expect.set_options(timeout=DEADLINE * 1000)
 
 def add(hub: Hub, serial_number: str, *, click_type: str = "SINGLE", title: str = "") -> None:
     click = ProcessedClick(serial_number=serial_number, click_type=click_type, title=title)
-    hub.add(click, received_at=utc_now())
+    show(hub, click)
 
 
 def open_page(page: Page, port: int, path: str = "/") -> None:
@@ -41,8 +41,8 @@ def test_a_paused_page_counts_what_waits_and_shows_it_when_it_goes_on(
 
 def test_filters_choose_what_is_shown_and_are_in_the_address(page: Page, serve: Serve) -> None:
     hub, port = serve()
-    asked = answer_with(page, "/api/clicks", lambda query: {"clicks": [], "before": None})
-    answer_with(page, "/api/buttons", lambda query: {"buttons": []})
+    asked = answer_with(page, "/api/clicks", lambda _query: {"clicks": [], "before": None})
+    answer_with(page, "/api/buttons", lambda _query: {"buttons": []})
     add(hub, "A-1", title="kitchen")
     add(hub, "B-1", click_type="LONG", title="Kitchen door")
     add(hub, "B-1", title="hall")
@@ -65,7 +65,7 @@ def test_filters_choose_what_is_shown_and_are_in_the_address(page: Page, serve: 
 
 def test_a_view_can_be_bookmarked(page: Page, serve: Serve) -> None:
     hub, port = serve()
-    answer_with(page, "/api/clicks", lambda query: {"clicks": [], "before": None})
+    answer_with(page, "/api/clicks", lambda _query: {"clicks": [], "before": None})
     add(hub, "A-1")
     add(hub, "B-1")
     open_page(page, port, "/?serialNumber=A-1")

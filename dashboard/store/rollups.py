@@ -1,0 +1,65 @@
+"""Sums per minute, quarter of an hour and day, kept with each click and never by reading clicks."""
+
+from dataclasses import dataclass, field
+
+from dashboard.history import Row
+from dashboard.store import latencies
+from dashboard.store.latencies import Histogram
+from dashboard.store.schema import EVERY_BUTTON, STEPS
+from iot_button.database import Database
+
+KINDS = ("SINGLE", "DOUBLE", "LONG", "other")
+"""What is counted apart: the order of the columns."""
+
+Key = tuple[int, int, int]
+"""Step, button, start: what the table's rows are found by."""
+
+
+@dataclass(slots=True)
+class Sum:
+    """What came within one step."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * len(KINDS))
+    battery: int | None = None
+    histogram: Histogram = field(default_factory=Histogram)
+
+
+class Rollups:
+    """What a batch of clicks adds, gathered first: each row is then read and written once."""
+
+    def __init__(self) -> None:
+        self._sums: dict[Key, Sum] = {}
+
+    def add(self, row: Row, *, button: int, moment: int) -> None:
+        """Count a click. `moment`: seconds since 1970."""
+        kind = KINDS.index(row.click_type) if row.click_type in KINDS else len(KINDS) - 1
+        for step in STEPS:
+            for number in (button, EVERY_BUTTON):
+                this = self._sums.setdefault((step, number, moment - moment % step), Sum())
+                this.counts[kind] += 1
+                if row.latency_ms is not None:
+                    this.histogram[latencies.bucket(row.latency_ms)] += 1
+                if number == button and row.battery_millivolts is not None:
+                    this.battery = row.battery_millivolts
+
+    def write(self, database: Database) -> None:
+        """Add all to what the tables have."""
+        database.write_many(_WRITE, [_merged(database, *item) for item in self._sums.items()])
+
+
+def _merged(database: Database, key: Key, new: Sum) -> tuple[int | bytes | None, ...]:
+    for (before,) in database.read(_READ, key):
+        new.histogram.update(latencies.decode(before))
+    return *key, *new.counts, new.battery, latencies.encode(new.histogram)
+
+
+_READ = """
+SELECT latencies FROM rollup WHERE step = ? AND button = ? AND start = ? AND latencies NOT NULL
+"""
+_WRITE = """
+INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET
+    single = single + excluded.single, double = double + excluded.double,
+    long = long + excluded.long, other = other + excluded.other,
+    battery = coalesce(excluded.battery, battery), latencies = excluded.latencies
+"""

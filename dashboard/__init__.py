@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from dashboard import api, data_api, live, login, pages, security
+from dashboard import api, data_api, figures, live, login, pages, security
 from dashboard.gate import Gate
 from dashboard.live import Hub
 from dashboard.store import Store
@@ -23,6 +23,7 @@ def create_app(
     app.config["SOCK_SERVER_OPTIONS"] = live.SOCK_SERVER_OPTIONS
     security.protect(app, settings.dashboard)
     gate.install(app)
+    figures.install(app, hub=hub, connection=connection, store=store)
     app.register_blueprint(login.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(api.create_blueprint(connection, settings.topic_names))

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Final, Protocol, Self
 
 import msgspec
-from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from dashboard.access import ROLE_NAMES, Level, level_of, needed
 from dashboard.accounts import AccountBook, LoginError, fingerprint
 from dashboard.frames import CloseCode
+from dashboard.refusals import SAFE_METHODS, nobody_can, not_let_in, refused
 from dashboard.sessions import Sessions, Ticket
 from iot_button.accounts_file import Account
-from iot_button.errors import SettingError
 from iot_button.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,6 @@ TOKEN_COOKIE: Final = "iot_button_token"  # noqa: S105 - a name
 TOKEN_HEADER: Final = "X-CSRF-Token"  # noqa: S105 - a name
 TOKEN_FIELD: Final = "csrf_token"  # noqa: S105 - a name
 
-SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOK_INTERVAL: Final = 0.5
 """Seconds between two looks at whether those who watch still may."""
 _STOP_TIMEOUT: Final = 2.0
@@ -87,7 +86,7 @@ class Gate:
             return
         self.accounts = AccountBook(state_dir)
         if not self.accounts.has_someone():
-            raise _nobody_can(settings)
+            raise nobody_can(settings)
         self.sessions = Sessions(
             state_dir / "dashboard", idle=ours.session_idle, age=ours.session_age
         )
@@ -105,7 +104,7 @@ class Gate:
         app.extensions["gate"] = self
         app.before_request(self._check)
         app.after_request(self._with_cookie)
-        app.register_error_handler(LoginError, _not_let_in)
+        app.register_error_handler(LoginError, not_let_in)
         app.context_processor(self._told_to_templates)
 
     def log_in(self, name: str, password: str) -> Visitor:
@@ -162,7 +161,7 @@ class Gate:
         visitor = g.visitor = self._who()
         rule = request.url_rule.rule if request.url_rule is not None else None
         if visitor.level < needed(request.method, rule):
-            return _refused(visitor)
+            return refused(visitor.name, visitor.role)
         is_by_cookie = visitor.ticket is not None and visitor.name is not None
         if is_by_cookie and request.method not in SAFE_METHODS:
             self.check_token()
@@ -249,46 +248,3 @@ def current() -> Visitor:
 def cookie_name() -> str:
     """Return what the session's cookie is called: under TLS no other host can set one like it."""
     return f"__Host-{COOKIE}" if request.is_secure else COOKIE
-
-
-def _nobody_can(settings: Settings) -> SettingError:
-    ours = settings.dashboard
-    why = f"dashboard.host = {ours.host!r} is beyond loopback"
-    if ours.login == "required":
-        why = "dashboard.login = 'required'"
-    elif ours.names or ours.proxies:
-        why = "dashboard.names and dashboard.proxies let others in"
-    return SettingError(
-        "dashboard.host",
-        f"{why}, and there is no account that can log in",
-        mend="make one: iot-button account add NAME --admin (or --operator, or --dashboard)",
-    )
-
-
-def _refused(visitor: Visitor) -> BaseResponse:
-    if visitor.name is not None:
-        abort(403, f"{visitor.name} may not do this: the account is one of a {visitor.role}")
-    wants_page = request.method in SAFE_METHODS and request.accept_mimetypes.accept_html
-    if wants_page and not request.path.startswith("/api/") and "Upgrade" not in request.headers:
-        return redirect(url_for("login.login_page", next=_here()), 303)
-    return _challenge("log in first: with the page at /login, or with HTTP Basic", 401)
-
-
-def _here() -> str | None:
-    return request.full_path.rstrip("?") if request.path != "/" else None
-
-
-def _not_let_in(error: LoginError) -> BaseResponse:
-    return _challenge(error.problem, error.status)
-
-
-def _challenge(problem: str, status: int) -> BaseResponse:
-    response = Response(
-        msgspec.json.encode({"error": problem}), status, mimetype="application/json"
-    )
-    if status == 401 and "Sec-Fetch-Site" not in request.headers:
-        # A browser would ask for a password in a window of its own, and keep it.
-        response.headers["WWW-Authenticate"] = 'Basic realm="iot-button", charset="UTF-8"'
-    if status == 429:
-        response.headers["Retry-After"] = "30"
-    return response

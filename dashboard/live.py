@@ -72,6 +72,7 @@ class Hub:
         self.epoch = epoch
         self.max_queued = max_queued
         self.dropped = 0
+        self.told = 0
         self._history = history
         self._buttons = buttons
         self._clock = clock
@@ -113,6 +114,7 @@ class Hub:
     def tell(self, rows: Sequence[Recorded]) -> None:
         """Remember clicks that are on the disk, and tell every browser: one write for all."""
         with self._lock:
+            self.told += len(rows)
             for row in rows:
                 self._history.add(row)
                 self._rate.add(self._clock())

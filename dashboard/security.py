@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from wsproto.utilities import ProtocolError
 
-from dashboard.gate import SAFE_METHODS
+from dashboard.refusals import SAFE_METHODS
 from iot_button.dashboard_settings import DashboardSettings
 from iot_button.hosts import host_of, is_own_host
 

@@ -188,6 +188,7 @@ def test_every_route_is_in_the_table(app: Flask) -> None:
         "POST /logout",
         "GET /api/session",
         "GET /healthz",
+        "GET /readyz",
     }
 
 
@@ -203,10 +204,11 @@ def test_no_route_answers_a_stranger_but_those_for_anyone(app: Flask) -> None:
     client = app.test_client()
     for rule in app.url_map.iter_rules():
         path = rule.rule.replace("<path:filename>", "icon.svg").replace("<serial_number>", "A")
+        path = path.replace("<path:serial_number>", "A")
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             is_open = NEEDED.get(route_name(method, rule.rule), Level.ADMIN) is Level.ANYONE
-            with client.open(path, method=method) as answer:
-                assert is_open or answer.status_code == 401, (method, path)
+            if not is_open:
+                assert client.open(path, method=method).status_code == 401, (method, path)
 
 
 def test_a_change_from_a_session_needs_its_token(come: Come) -> None:

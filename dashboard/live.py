@@ -33,6 +33,9 @@ SOCK_SERVER_OPTIONS: Final[dict[str, Any]] = {
     "selector_class": selectors.PollSelector,
 }
 
+_SOCKETS: Final = ("werkzeug.socket", "gunicorn.socket")
+"""Where a web server puts a request's connection."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -212,8 +215,8 @@ def create_blueprint(hub: Hub, gate: Gate) -> Blueprint:
     def prepare() -> None:
         # permessage-deflate would compress the same event for each browser anew.
         request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-        connection = request.environ["werkzeug.socket"]
-        request.environ["werkzeug.socket"] = Client(connection, max_queued=hub.max_queued)
+        key = next(key for key in _SOCKETS if key in request.environ)
+        request.environ[key] = Client(request.environ[key], max_queued=hub.max_queued)
 
     def watch(websocket: Any) -> None:
         client: Client = websocket.sock

@@ -10,6 +10,7 @@ from iot_button.setting_types import Port, SessionLength, Text, is_loopback
 class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The web dashboard. `client_id`: as for the function runtime.
 
+    `server`: `werkzeug`, in this process, or `gunicorn`, which starts its worker again.
     `login`: `auto`: asked for where others can reach it (`asks_who`); `required`: always.
     `session_idle`, `session_age`: seconds without a request, and in all, after which one has to
     log in again.
@@ -22,6 +23,7 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     client_id: Text | None = None
     keep_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] = 365
     keep_megabytes: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 1024
+    server: Literal["werkzeug", "gunicorn"] = "werkzeug"
     login: Literal["auto", "required"] = "auto"
     session_idle: SessionLength = 12 * 3600.0
     session_age: SessionLength = 30 * 86_400.0

@@ -71,7 +71,7 @@ def _take_back_status(connection: Connection, topics: Topics, serial_number: str
 def _wait_until_erased(store: Store) -> None:
     while store.run(erase_some):
         pass
-    store.empty_log()
+    store.rewrite()
 
 
 def _change_from_request() -> Change:

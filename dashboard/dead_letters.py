@@ -62,7 +62,7 @@ def decode_dead_letter(payload: bytes, *, function: str) -> DeadLetter:
         attempts=context.approximate_invoke_count,
         request_id=None if context.request_id is None else cut(context.request_id),
         serial_number=_serial_number(given),
-        payload=given[:MAX_PAYLOAD],
+        payload=_beginning(given),
     )
 
 
@@ -72,6 +72,16 @@ def _given(payload: bytes) -> bytes:
         return base64.b64decode(_decode_bytes(payload).payload_base64, validate=True)
     except (ValueError, RecursionError):
         return payload
+
+
+def _beginning(payload: bytes) -> bytes:
+    """Return at most `MAX_PAYLOAD` bytes; of a text, whole characters."""
+    kept = payload[:MAX_PAYLOAD]
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return kept
+    return kept.decode(errors="ignore").encode()
 
 
 def _reason(condition: str, response: Any) -> str:

@@ -10,6 +10,8 @@ from iot_button.setting_types import Port, SessionLength, Text, is_loopback
 class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The web dashboard. `client_id`: as for the function runtime.
 
+    `keep_days`: after so many, clicks and dead letters are deleted; their sums per day stay.
+    `keep_megabytes`: from this size of the file on, the oldest clicks are deleted before.
     `server`: `werkzeug`, in this process, or `gunicorn`, which starts its worker again.
     `login`: `auto`: asked for where others can reach it (`asks_who`); `required`: always.
     `session_idle`, `session_age`: seconds without a request, and in all, after which one has to

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Empty, Full, Queue
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -25,11 +25,9 @@ MAX_WAITING = 10_000
 """What may wait to be written. With more, `put` waits too, and so does the broker."""
 
 JOB_TIMEOUT = 10.0
+REWRITE_TIMEOUT = 300.0
 
-_PRAGMAS = (
-    "PRAGMA cache_size = -16384",  # KiB
-    "PRAGMA secure_delete = ON",  # a button that is deleted leaves nothing in the file
-)
+_CACHE = "PRAGMA cache_size = -16384"  # KiB
 
 
 class Store:
@@ -101,26 +99,34 @@ class Store:
         if self._failure is None:
             self._waiting.put(arrival)
 
-    def run(self, work: Callable[[Database], T]) -> T:
+    def run(self, work: Callable[[Database], T], *, timeout: float = JOB_TIMEOUT) -> T:
         """Have something done on the writing thread, in a transaction of its own.
 
         Raises:
             StorageError: it cannot be written.
-            TimeoutError: it was not done within `JOB_TIMEOUT` seconds.
+            TimeoutError: it was not done within `timeout` seconds.
         """
         if self._failure is not None:
             raise StorageError(self.path, str(self._failure))
         job = Job(work)
-        self._waiting.put(job, timeout=JOB_TIMEOUT)
-        found: T = job.result.result(JOB_TIMEOUT)
+        try:
+            self._waiting.put(job, timeout=timeout)
+        except Full as error:
+            raise TimeoutError from error
+        found: T = job.result.result(timeout)
         return found
 
-    def empty_log(self) -> None:
-        """Bring all into the file itself: what was deleted is then not in its log either.
+    def rewrite(self) -> None:
+        """Write the file anew, so that nothing is left in it of what was deleted.
+
+        SQLite's own secure_delete leaves copies of what once moved to another page. This takes
+        about a second for 100 MB, in which clicks wait; it needs room for a second file.
 
         Raises:
+            StorageError: it cannot be written.
             TimeoutError: somebody has been reading the file for `JOB_TIMEOUT` seconds.
         """
+        self.run(_vacuum, timeout=REWRITE_TIMEOUT)
         deadline = time.monotonic() + JOB_TIMEOUT
         while self.run(_is_log_in_use):
             if time.monotonic() > deadline:
@@ -138,8 +144,7 @@ class Store:
             self._fail(error)
 
     def _open(self, database: Database) -> Writer:
-        for pragma in _PRAGMAS:
-            database.read(pragma)
+        database.read(_CACHE)
         ((self.id,),) = database.read("SELECT value FROM fact WHERE name = 'id'")
         self.latest = [recorded(row) for row in latest(database.read, MAX_ROWS)]
         return Writer(
@@ -165,6 +170,10 @@ class Store:
                 item = self._waiting.get_nowait()
                 if isinstance(item, Job):
                     item.result.set_exception(StorageError(self.path, str(error)))
+
+
+def _vacuum(database: Database) -> None:
+    database.read("VACUUM")
 
 
 def _is_log_in_use(database: Database) -> bool:

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -121,10 +121,15 @@ def click(event_id: str | None = None, **fields: object) -> ProcessedClick:
 
 
 def keep(store: Store, *contents: Content, at: datetime | None = None) -> None:
-    """Have something in a store, and wait until it is on the disk."""
+    """Have something in a store, all at one moment, and wait until it is on the disk."""
+    keep_each(store, [(content, at or utc_now()) for content in contents])
+
+
+def keep_each(store: Store, contents: Sequence[tuple[Content, datetime]]) -> None:
+    """Have something in a store, each at its moment, and wait until it is on the disk."""
     stored = threading.Semaphore(0)
-    for content in contents:
-        store.put(Arrival(content, at or utc_now(), stored.release))
+    for content, moment in contents:
+        store.put(Arrival(content, moment, stored.release))
     for _ in contents:
         assert stored.acquire(timeout=DEADLINE)
 

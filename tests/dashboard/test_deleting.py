@@ -1,0 +1,120 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from dashboard import create_app
+from dashboard.ingest import hub_for
+from dashboard.store import Reader, Store
+from dashboard.store.arrivals import ButtonStatus, DeadLetter
+from dashboard.store.tidying import STEP_ROWS, Keep, erase, erase_some
+from iot_button.mqtt import Connection
+from iot_button.settings import BrokerAddress, Settings
+from tests.dashboard.helpers import click, keep
+from tests.support import eventually
+
+SECRET = "SECRET-BUTTON"
+
+
+def app_of(store: Store, tmp_path: Path) -> Flask:
+    connection = Connection(BrokerAddress(host="127.0.0.1", port=1), client_id="none")
+    settings = Settings(state_dir=str(tmp_path))
+    return create_app(settings, hub=hub_for(store), connection=connection, store=store)
+
+
+def letter(serial_number: str | None, request_id: str) -> DeadLetter:
+    return DeadLetter(
+        function="enrich",
+        reason="why",
+        attempts=1,
+        request_id=request_id,
+        serial_number=serial_number,
+        payload=f'{{"serialNumber":"{serial_number}"}}'.encode(),
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path) as opened:
+        yield opened
+
+
+def test_nothing_of_a_deleted_button_is_in_the_files_and_all_of_the_others_is(
+    store: Store, tmp_path: Path
+) -> None:
+    for number in range(40):
+        both = [
+            click(f"{serial}-{number}-{copy}", serial_number=serial, title=f"{serial} says hello")
+            for serial in (SECRET, "OTHER")
+            for copy in range(20)
+        ]
+        keep(store, *both)
+    keep(store, ButtonStatus(serial_number=SECRET, state="online"))
+    keep(store, letter(SECRET, "1"), letter("OTHER", "2"))
+    client = app_of(store, tmp_path).test_client()
+    client.patch(f"/api/buttons/{SECRET}", json={"name": "SECRET-NAME"})
+    assert client.delete(f"/api/buttons/{SECRET}").status_code == 204
+    for file in tmp_path.glob("dashboard.db*"):
+        assert b"SECRET" not in file.read_bytes(), file
+    (other,) = client.get("/api/buttons").json["buttons"]  # type: ignore[index]
+    assert (other["serialNumber"], other["clicksTotal"]) == ("OTHER", 800)
+    assert len(client.get("/api/clicks.ndjson").text.splitlines()) == 800
+    assert len(client.get("/api/deadletters").json["deadLetters"]) == 1  # type: ignore[index]
+    assert store.run(lambda database: database.read("PRAGMA integrity_check")) == [("ok",)]
+
+
+def test_a_deletion_that_was_cut_off_goes_on_at_the_next_start(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        keep(store, *(click(f"{number}", serial_number=SECRET) for number in range(STEP_ROWS + 5)))
+        assert store.run(lambda database: erase(database, SECRET))
+        assert store.run(erase_some)
+    with Store(tmp_path) as store:
+        reader = Reader(store.path)
+        eventually(lambda: reader("SELECT count(*) FROM click") == [(0,)], what="all are deleted")
+        eventually(lambda: reader("SELECT count(*) FROM button") == [(0,)], what="the button too")
+        reader.close()
+
+
+def test_a_button_that_is_pressed_again_after_its_deletion_begins_anew(
+    store: Store, tmp_path: Path
+) -> None:
+    keep(store, click("a", serial_number=SECRET))
+    store.run(lambda database: erase(database, SECRET))
+    keep(store, click("a", serial_number=SECRET))
+    client = app_of(store, tmp_path).test_client()
+    (button,) = client.get("/api/buttons").json["buttons"]  # type: ignore[index]
+    assert button["clicksTotal"] == 1
+
+
+def test_a_file_that_is_too_large_loses_its_oldest_clicks_while_others_come_in(
+    tmp_path: Path,
+) -> None:
+    with Store(tmp_path, keep=Keep(megabytes=1)) as store:
+        for number in range(8):
+            keep(store, *(click(f"{number}-{n}", title="x" * 200) for n in range(500)))
+    with Store(tmp_path, keep=Keep(megabytes=1)) as store:
+        reader = Reader(store.path)
+        eventually(
+            lambda: reader("SELECT min(id) FROM click") > [(1000,)], what="the oldest are deleted"
+        )
+        keep(store, click("newest"))
+        ((newest,),) = reader("SELECT event_id FROM click ORDER BY id DESC LIMIT 1")
+        ((total,),) = reader("SELECT single FROM rollup WHERE step = 86400 AND button = 0")
+        reader.close()
+    assert newest == "newest"
+    assert total == 4001
+
+
+def test_what_is_too_old_is_deleted_and_what_is_young_enough_is_not(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    with Store(tmp_path, keep=Keep(days=1000)) as store:
+        for days in (31, 29):
+            keep(store, click(f"{days}"), at=now - timedelta(days=days))
+            keep(store, letter(None, f"{days}"), at=now - timedelta(days=days))
+    with Store(tmp_path, keep=Keep(days=30)) as store:
+        reader = Reader(store.path)
+        eventually(lambda: reader("SELECT event_id FROM click") == [("29",)], what="only the young")
+        assert reader("SELECT request_id FROM dead_letter") == [("29",)]
+        reader.close()

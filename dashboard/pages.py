@@ -1,6 +1,18 @@
-"""The pages. There is one so far."""
+"""The pages. Each is a frame that its scripts fill from the data API."""
 
 from flask import Blueprint, render_template
+
+COLOURS = (
+    ("#c2410c", "red"),
+    ("#b45309", "amber"),
+    ("#3f7d20", "green"),
+    ("#0f766e", "teal"),
+    ("#1d6fa5", "blue"),
+    ("#5b4bb7", "violet"),
+    ("#a0337a", "pink"),
+    ("#5f5a52", "grey"),
+)
+"""What a button's page offers, with the names that are read out."""
 
 blueprint = Blueprint("pages", __name__)
 
@@ -9,3 +21,24 @@ blueprint = Blueprint("pages", __name__)
 def live_page() -> str:
     """Show clicks as they come, and a button to press."""
     return render_template("live.html")
+
+
+@blueprint.get("/buttons")
+def buttons_page() -> str:
+    """Show a card for each button."""
+    return render_template("buttons.html")
+
+
+@blueprint.get("/buttons/<path:serial_number>")
+def button_page(serial_number: str) -> str:
+    """Show one button: its history, its battery, what it is called, and the way to delete it.
+
+    Any text may be asked for: what came under a name that no button can have is deleted here too.
+    """
+    return render_template("button.html", serial_number=serial_number, colours=COLOURS)
+
+
+@blueprint.get("/charts")
+def charts_page() -> str:
+    """Show clicks, latencies and batteries over time."""
+    return render_template("charts.html")

@@ -11,6 +11,9 @@ export function time(instant) {
 
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
+const minute = new Intl.DateTimeFormat(undefined, {
+  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+});
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
 /** The time of day if it is today, and otherwise the day with it, to the minute. */
@@ -22,6 +25,9 @@ export function moment(instant) {
 
 /** Day and time in full. */
 export const inFull = (instant) => full.format(new Date(instant));
+
+/** Day and time to the minute, of unix seconds. */
+export const toTheMinute = (seconds) => minute.format(new Date(seconds * 1000));
 
 /** A day. */
 export const date = (instant) => whole.format(new Date(instant));

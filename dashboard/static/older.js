@@ -2,17 +2,19 @@
 
 import { ask, withQuery } from "./request.js";
 
-const PAGE = 100;
+const TURNS = 10;
 
 export class Older {
   #rows;
   #button;
   #said;
   #query;
+  #limit;
   #before = null; // everything from this id on is shown
   #asking = null;
 
-  constructor({ rows, button, said, query }) {
+  constructor({ rows, button, said, query, page = 100 }) {
+    this.#limit = page;
     this.#rows = rows;
     this.#button = button;
     this.#said = said;
@@ -33,14 +35,19 @@ export class Older {
     this.#button.hidden = this.#before === null || this.#before <= 1;
   }
 
+  /** Begin with the newest: nothing is shown yet. */
+  startFromNow() {
+    this.startAt(undefined);
+  }
+
   async load() {
     if (this.#asking !== null) return;
     const asking = this.#asking = new AbortController();
     const before = this.#rows.forgottenFrom ?? this.#before;
-    const query = { ...this.#query(), limit: PAGE, before };
+    const query = { ...this.#query(), limit: this.#limit, before };
     this.#button.disabled = true;
     try {
-      const page = await ask(withQuery("/api/clicks", query), { signal: asking.signal });
+      const page = await this.#read(query, asking.signal);
       if (this.#asking === asking) this.#take(page);
     } catch (error) {
       if (this.#asking === asking) this.#say(`Older clicks could not be read: ${error.message}`, "bad");
@@ -50,6 +57,15 @@ export class Older {
         this.#button.disabled = false;
         this.#rows.draw();
       }
+    }
+  }
+
+  /** A page, or the next that has something: a search looks through a part at a time. */
+  async #read(query, signal) {
+    for (let turn = 1; ; turn += 1) {
+      const page = await ask(withQuery("/api/clicks", query), { signal });
+      if (page.clicks.length || page.before === null || turn === TURNS) return page;
+      query.before = page.before;
     }
   }
 

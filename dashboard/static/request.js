@@ -1,15 +1,19 @@
 // Asks the dashboard's API. A failure is an Error whose message can be shown to a person.
 
+import { sessionHeaders } from "./session.js";
+
 const ANSWER_TIMEOUT_MS = 8000; // the server waits 5 s for the broker
 
 /** Ask and return the JSON of the answer; null where there is none (204). */
 export async function ask(path, { method = "GET", body, signal } = {}) {
   const patience = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
   let response;
+  const headers = method === "GET" ? {} : sessionHeaders();
+  if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
     response = await fetch(path, {
       method,
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, patience]) : patience,
     });

@@ -16,8 +16,6 @@ const DETAILS = [
   ["Event id", "eventId"],
 ];
 
-const SERIAL_NUMBER = /^[A-Za-z0-9_-]{1,64}$/;
-
 export class Rows {
   #body;
   #row;
@@ -27,6 +25,8 @@ export class Rows {
   #frame = 0;
   #clicks = new WeakMap(); // table row -> click
   #limit = LIVE_ROWS;
+  #newest = 0; // ids, of what is shown: what the feed and the API both give is shown once
+  #oldest = Infinity;
 
   /** The id below which rows were taken away at the end; null where none were. */
   forgottenFrom = null;
@@ -43,7 +43,9 @@ export class Rows {
 
   /** Show clicks, oldest first, with the next frame: a thousand a second are sixty updates. */
   add(clicks) {
-    this.#pending.push(...clicks);
+    const newer = clicks.filter((click) => click.id > this.#newest);
+    if (newer.length) this.#mark(newer[0].id, newer.at(-1).id);
+    this.#pending.push(...newer);
     // A hidden tab draws no frames; what would not be shown anyway need not wait.
     if (this.#pending.length > this.#limit) this.#forget(this.#pending.splice(0, this.#pending.length - this.#limit).at(-1));
     this.draw();
@@ -53,7 +55,8 @@ export class Rows {
   append(clicks) {
     this.#limit = Math.min(MAX_ROWS, this.count + clicks.length + LIVE_ROWS);
     this.forgottenFrom = null;
-    const taken = clicks.slice(0, MAX_ROWS - this.count);
+    const taken = clicks.filter((click) => click.id < this.#oldest).slice(0, MAX_ROWS - this.count);
+    if (taken.length) this.#mark(taken.at(-1).id, taken[0].id);
     this.#body.append(...taken.map((click) => this.#newRow(click, false)));
     this.count += taken.length;
     this.draw();
@@ -65,6 +68,8 @@ export class Rows {
     this.#limit = LIVE_ROWS;
     this.forgottenFrom = null;
     this.count = 0;
+    this.#newest = 0;
+    this.#oldest = Infinity;
     this.#body.replaceChildren();
     this.draw();
   }
@@ -96,6 +101,12 @@ export class Rows {
 
   #forget(click) {
     this.forgottenFrom = click.id + 1;
+    this.#oldest = click.id + 1;
+  }
+
+  #mark(low, high) {
+    this.#oldest = Math.min(this.#oldest, low);
+    this.#newest = Math.max(this.#newest, high);
   }
 
   #newRow(click, flash) {
@@ -138,8 +149,7 @@ export class Rows {
       list.append(term, value);
     }
     const link = row.querySelector("a");
-    if (SERIAL_NUMBER.test(click.serialNumber)) link.href = `/buttons/${click.serialNumber}`;
-    else link.parentElement.remove();
+    link.href = `/buttons/${encodeURIComponent(click.serialNumber)}`;
     return row;
   }
 }

@@ -84,13 +84,13 @@ def click_chart(read: Read, span: Span, *, serial_number: str | None) -> ClickCh
 def latency_chart(read: Read, span: Span, *, serial_number: str | None) -> LatencyChart:
     """Return percentiles of the latency of one button's clicks, or of all."""
     times = span.times
-    merged: defaultdict[int, latencies.Histogram] = defaultdict(latencies.Histogram)
+    merged: defaultdict[int, latencies.Histogram] = defaultdict(dict)
     for start, data in _sums(read, "latencies", span, serial_number):
-        merged[_place(times, span, start)].update(latencies.decode(data))
+        latencies.merge(merged[_place(times, span, start)], data)
     histograms = [merged[place] for place in range(len(times))]
     found = [latencies.percentiles(histogram, _PERCENTILES) for histogram in histograms]
     p50, p90, p99 = ([values[number] for values in found] for number in range(3))
-    counts = [histogram.total() for histogram in histograms]
+    counts = list(map(latencies.count, histograms))
     return LatencyChart(span.step, list(times), p50, p90, p99, counts)
 
 

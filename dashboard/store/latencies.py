@@ -4,13 +4,12 @@ Up to 16 ms a bucket for each millisecond, above it eight to each doubling: a pe
 6.25 % off. A day's histogram has some 100 bytes, whatever its count.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
-Histogram = Counter[int]
-"""How many latencies each bucket has."""
+Histogram = dict[int, int]
+"""How many latencies each bucket has. No Counter: it takes several times as long to make."""
 
 _EXACT = 16
 _PART_BITS = 3  # 2**3 buckets to a doubling
@@ -37,23 +36,29 @@ def middle(number: int) -> int:
 
 def encode(histogram: Histogram) -> bytes | None:
     """Return a histogram for the disk; None for an empty one."""
-    return _encode(dict(histogram)) if histogram else None
+    return _encode(histogram) if histogram else None
 
 
-def decode(data: bytes | None) -> Histogram:
-    """Return the histogram that was encoded."""
-    return Counter(_decode(data)) if data else Counter()
+def merge(histogram: Histogram, data: bytes | None) -> None:
+    """Add what was encoded to a histogram."""
+    for number, count in _decode(data).items() if data else ():
+        histogram[number] = histogram.get(number, 0) + count
+
+
+def count(histogram: Histogram) -> int:
+    """Return how many latencies a histogram has."""
+    return sum(histogram.values())
 
 
 def percentiles(histogram: Histogram, wanted: Sequence[float]) -> list[int | None]:
     """Return a latency in milliseconds for each wanted share (0 to 1, rising); None of nothing."""
-    total = histogram.total()
+    total = count(histogram)
     if not total:
         return [None] * len(wanted)
     found: list[int | None] = []
     seen = 0
-    for number, count in sorted(histogram.items()):
-        seen += count
+    for number, some in sorted(histogram.items()):
+        seen += some
         while len(found) < len(wanted) and seen >= wanted[len(found)] * total:
             found.append(middle(number))
     return found

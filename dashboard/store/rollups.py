@@ -11,6 +11,8 @@ from iot_button.database import Database
 KINDS = ("SINGLE", "DOUBLE", "LONG", "other")
 """What is counted apart: the order of the columns."""
 
+_PLACES = {kind: place for place, kind in enumerate(KINDS)}
+
 Key = tuple[int, int, int]
 """Step, button, start: what the table's rows are found by."""
 
@@ -21,7 +23,7 @@ class Sum:
 
     counts: list[int] = field(default_factory=lambda: [0] * len(KINDS))
     battery: int | None = None
-    histogram: Histogram = field(default_factory=Histogram)
+    histogram: Histogram = field(default_factory=dict)
 
 
 class Rollups:
@@ -32,15 +34,23 @@ class Rollups:
 
     def add(self, row: Row, *, button: int, moment: int) -> None:
         """Count a click. `moment`: seconds since 1970."""
-        kind = KINDS.index(row.click_type) if row.click_type in KINDS else len(KINDS) - 1
+        kind = _PLACES.get(row.click_type, len(KINDS) - 1)
+        bucket = None if row.latency_ms is None else latencies.bucket(row.latency_ms)
         for step in STEPS:
+            start = moment - moment % step
             for number in (button, EVERY_BUTTON):
-                this = self._sums.setdefault((step, number, moment - moment % step), Sum())
+                this = self._sum((step, number, start))
                 this.counts[kind] += 1
-                if row.latency_ms is not None:
-                    this.histogram[latencies.bucket(row.latency_ms)] += 1
+                if bucket is not None:
+                    this.histogram[bucket] = this.histogram.get(bucket, 0) + 1
                 if number == button and row.battery_millivolts is not None:
                     this.battery = row.battery_millivolts
+
+    def _sum(self, key: Key) -> Sum:
+        known = self._sums.get(key)
+        if known is None:
+            known = self._sums[key] = Sum()
+        return known
 
     def write(self, database: Database) -> None:
         """Add all to what the tables have."""
@@ -49,7 +59,7 @@ class Rollups:
 
 def _merged(database: Database, key: Key, new: Sum) -> tuple[int | bytes | None, ...]:
     for (before,) in database.read(_READ, key):
-        new.histogram.update(latencies.decode(before))
+        latencies.merge(new.histogram, before)
     return *key, *new.counts, new.battery, latencies.encode(new.histogram)
 
 

@@ -65,9 +65,9 @@ def test_a_latency_is_near_the_middle_of_its_bucket(milliseconds: int) -> None:
 
 @given(st.lists(st.integers(0, 100_000), min_size=1), st.lists(st.integers(0, 100_000)))
 def test_histograms_add_up_through_the_disk(first: list[int], second: list[int]) -> None:
-    one, other = (Counter(map(latencies.bucket, values)) for values in (first, second))
-    merged = latencies.decode(latencies.encode(one))
-    merged.update(latencies.decode(latencies.encode(other)))
+    merged: latencies.Histogram = {}
+    for values in (first, second):
+        latencies.merge(merged, latencies.encode(Counter(map(latencies.bucket, values))))
     assert merged == Counter(map(latencies.bucket, first + second))
     (median,) = latencies.percentiles(merged, [0.5])
     exact = sorted(first + second)[(len(first + second) - 1) // 2]

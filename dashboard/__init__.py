@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from dashboard import api, data_api, figures, live, login, pages, security
+from dashboard import api, data_api, figures, live, login, openapi, pages, security
 from dashboard.gate import Gate
 from dashboard.live import Hub
 from dashboard.store import Store
@@ -28,5 +28,6 @@ def create_app(
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(api.create_blueprint(connection, settings.topic_names))
     app.register_blueprint(data_api.create_blueprint(store, hub, connection, settings.topic_names))
+    app.register_blueprint(openapi.create_blueprint())
     app.register_blueprint(live.create_blueprint(hub, gate))
     return app

@@ -64,6 +64,7 @@ NEEDED: Final[Mapping[str, Level]] = {
     "GET /api/charts/battery": Level.VIEWER,
     # A dead letter has the payload as it came; whoever may see clicks may see it.
     "GET /api/deadletters": Level.VIEWER,
+    "GET /api/openapi.json": Level.VIEWER,
     "POST /api/press": Level.OPERATOR,
     "PATCH /api/buttons/*": Level.ADMIN,
     "DELETE /api/buttons/*": Level.ADMIN,

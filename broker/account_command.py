@@ -70,7 +70,10 @@ def add(
 @takes_settings
 def list_(settings: Settings) -> None:
     """Print the accounts, one JSON line each."""
-    for account in _file(settings).read().values():
+    accounts = _file(settings).read()
+    if not accounts:
+        click.echo("there are none; make one: iot-button account add NAME --admin", err=True)
+    for account in accounts.values():
         fields = {"name": account.name, "role": account.role.value}
         if account.serial_number is not None:
             fields["serialNumber"] = account.serial_number

@@ -1,6 +1,7 @@
 """`iot-button broker`: the MQTT broker alone."""
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -24,6 +25,7 @@ from iot_button.options import (
     tls_port,
     until_stdin_closes,
     websocket_port,
+    websocket_tls_port,
 )
 from iot_button.settings import Settings, is_loopback
 
@@ -48,6 +50,7 @@ COMMANDS: Final[Table] = {
 @mqtt_port
 @websocket_port
 @tls_port
+@websocket_tls_port
 @metrics_port
 @announce
 @click.option(
@@ -67,6 +70,7 @@ def command(settings: Settings, hold_clicks: bool, until_stdin_closes: bool) -> 
         raise IotButtonError(
             f"{settings.broker.address} is a broker that runs already: there is nothing to start"
         )
+    _check_origins(settings)
     _check_reach(settings)
     make_house(Path(settings.state_dir))  # our own parts use it from their start on
     allow_most_open_files()  # each connection is one; mosquitto has this from us
@@ -110,6 +114,17 @@ def _addresses(broker: "EmbeddedBroker | MosquittoBroker") -> dict[str, str]:
     }
 
 
+def _check_origins(settings: Settings) -> None:
+    """Refuse what no browser says of itself (RFC 6454, section 6.2)."""
+    for origin in settings.broker.websocket_origins:
+        if re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+", origin) is None:
+            raise SettingError(
+                "broker.websocket_origins",
+                f"broker.websocket_origins: {origin!r} is no web origin",
+                mend="write it as the page's address up to the path: https://pages.example.com",
+            )
+
+
 def _check_reach(settings: Settings) -> None:
     """Refuse to listen beyond loopback with an open door."""
     host = settings.broker.host
@@ -124,9 +139,8 @@ def _check_reach(settings: Settings) -> None:
             "broker that has accounts: --broker mqtts://HOST:PORT",
         )
     log.warning(
-        "passwords cross the network in clear text on port %d; with TLS they do not: %s",
-        settings.broker.port,
-        settings.broker.tls_port or "--tls-port 8883",
+        "without TLS, passwords cross the network in clear text; with it they do not: %s",
+        "mqtts, beside it" if settings.broker.tls_port is not None else "--tls-port 8883",
     )
 
 

@@ -43,12 +43,17 @@ def accounts_of(settings: Settings) -> Accounts:
 
 
 def certificates_of(settings: Settings) -> "ServerCertificates | None":
-    """Return the certificates for the ports with TLS; None: there are no such ports.
+    """Return the certificates for the ports with TLS, the dashboard's too; None: there are none.
 
     Raises: as `ServerCertificates.open` does.
     """
-    if settings.broker.tls_port is None and settings.broker.websocket_tls_port is None:
+    ports, dashboard = (
+        (settings.broker.tls_port, settings.broker.websocket_tls_port),
+        settings.dashboard,
+    )
+    if ports == (None, None) and not dashboard.tls:
         return None
     from broker.certificates import ServerCertificates
 
-    return ServerCertificates.open(Path(settings.state_dir), names=settings.broker.names)
+    names = (*settings.broker.names, *(dashboard.names if dashboard.tls else ()))
+    return ServerCertificates.open(Path(settings.state_dir), names=names)

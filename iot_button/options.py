@@ -55,6 +55,13 @@ tls_port = click.option(
     metavar="PORT",
     help="Also listen for MQTT over TLS, usually on 8883; 0: any free one. [no TLS]",
 )
+websocket_tls_port = click.option(
+    "--websocket-tls-port",
+    "broker__websocket_tls_port",
+    type=PORT,
+    metavar="PORT",
+    help="Also listen for MQTT over WebSocket over TLS; 0: any free one. [no TLS]",
+)
 metrics_port = click.option(
     "--metrics-port",
     "broker__metrics_port",

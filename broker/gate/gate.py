@@ -40,6 +40,7 @@ class Limits:
         connections: at a time.
         newcomers: connections at a time that are not let in yet; beyond, the oldest of them goes,
             so that those who connect and say nothing keep nobody else out.
+        sessions: that one account may have kept.
         session_days: after which a session that nobody came back to is forgotten.
     """
 
@@ -47,6 +48,7 @@ class Limits:
     connect_timeout: float = 10.0
     connections: int = 20_000
     newcomers: int = 2_000
+    sessions: int = 20_000
     session_days: float = 60.0
 
 
@@ -196,8 +198,10 @@ class Gate:
             old = None
         if old is None:
             kept = not connect.clean_session
+            if kept and self.sessions.kept_by(guest.name) >= self.limits.sessions:
+                raise RefusedError(packets.UNAVAILABLE, "too many sessions")
             return self.sessions.make(client_id, owner=guest.name, is_kept=kept), False
-        self._take_over(old, guest)
+        self.sessions.give(old, guest.name)
         return old, True
 
     def _check_owner(self, session: Session, guest: Guest) -> None:
@@ -216,12 +220,6 @@ class Gate:
             session.owner,
         )
         raise RefusedError(packets.IDENTIFIER_REJECTED, "client id of another account")
-
-    def _take_over(self, session: Session, guest: Guest) -> None:
-        session.owner = guest.name
-        self.journal.tell(
-            "UPDATE sessions SET owner = ?, left_at = 0 WHERE key = ?", guest.name, session.key
-        )
 
     def take(self, guest: Guest, topic: str, payload: bytes, *, qos: int, retain: bool) -> bool:
         """Route a client's message. What it may not publish is dropped, counted, and said once.

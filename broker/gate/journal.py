@@ -19,6 +19,7 @@ import msgspec
 
 from iot_button.database import Database, Row
 from iot_button.errors import StopTimeoutError
+from iot_button.files import DamagedFileError, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ SHIFT: Final = 40
 """A delivery's id: its session's key, and in the lower bits its number there."""
 RELEASED: Final = 8
 RETAIN: Final = 4
+
+_RETRY: Final = 0.5
 
 _ADD = "INSERT INTO deliveries VALUES (?, ?, ?, ?)"
 _END = "DELETE FROM deliveries WHERE id = ?"
@@ -73,7 +76,7 @@ class Journal:
 
     Args:
         path: the SQLite file; its folder is made when missing.
-        on_failure: called, on the loop, when the disk refuses: nothing is acknowledged any more.
+        on_failure: called, on the loop, when the file is damaged: nothing is acknowledged any more.
     """
 
     def __init__(self, path: Path, *, on_failure: Callable[[BaseException], None]) -> None:
@@ -83,6 +86,7 @@ class Journal:
         self._is_writing = False
         self._wakes = False
         self._failed = False
+        self._is_closing = threading.Event()
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._opened: asyncio.Future[Path | None]
@@ -108,6 +112,7 @@ class Journal:
             StopTimeoutError: the disk takes longer than `timeout` seconds.
         """
         self._hand_over()
+        self._is_closing.set()
         self._work.put(None)
         await asyncio.to_thread(self._thread.join, timeout)
         if self._thread.is_alive():
@@ -199,19 +204,45 @@ class Journal:
                 self._loop.call_soon_threadsafe(self._fail, opened, error)
 
     def _fail(self, opened: "asyncio.Future[Path | None]", error: BaseException) -> None:
-        if opened.done():
+        if self._is_closing.is_set():
+            log.error("what nobody has been acknowledged is not kept: %s", error)
+        elif opened.done():
             self._on_failure(error)
         else:
             opened.set_exception(error)
 
     def _write(self, batch: _Batch) -> None:
+        """Write a batch, again and again where the disk is full; nothing is acknowledged meanwhile.
+
+        Raises:
+            StorageError: nobody can mend it, or it is to be closed and the disk still refuses.
+        """
+        problem = ""
+        while True:
+            try:
+                self._try_to_write(batch)
+                break
+            except StorageError as error:
+                if isinstance(error, DamagedFileError) or not error.mend:
+                    raise
+                if str(error) != problem:
+                    problem = str(error)
+                    log.error("%s. Nothing is acknowledged until it can be: %s", error, error.mend)
+                with contextlib.suppress(StorageError):
+                    self._database.commit()  # there is nothing to commit: it ends the failed one
+                if self._is_closing.wait(_RETRY):
+                    raise
+        if problem:
+            log.warning("the disk takes what is written again: acknowledging goes on")
+        self._loop.call_soon_threadsafe(self._done, batch)
+
+    def _try_to_write(self, batch: _Batch) -> None:
         write = self._database.write
         for sql, values in batch.others:
             write(sql, values)
         self._database.write_many(_ADD, batch.added.values())
         self._database.write_many(_END, batch.ended)
         self._database.commit()
-        self._loop.call_soon_threadsafe(self._done, batch)
 
 
 def _settle(opened: "asyncio.Future[Path | None]", aside: Path | None) -> None:

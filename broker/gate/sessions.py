@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from typing import Final
 
 from broker.figures import Figures
@@ -24,6 +25,7 @@ class Sessions:
         self._journal = journal
         self._figures = figures
         self._next_key = 1
+        self._kept: Counter[str | None] = Counter()
 
     async def restore(self) -> None:
         """Take up what the journal has kept."""
@@ -59,6 +61,19 @@ class Sessions:
         session: Session | None = self._router.sessions.get(client_id, (None, None))[0]
         return session
 
+    def kept_by(self, owner: str | None) -> int:
+        """Return how many sessions an account has that outlive their connections."""
+        return self._kept[owner]
+
+    def give(self, session: Session, owner: str | None) -> None:
+        """Let a session that is kept be another account's."""
+        self._kept[session.owner] -= 1
+        self._kept[owner] += 1
+        session.owner = owner
+        self._journal.tell(
+            "UPDATE sessions SET owner = ?, left_at = 0 WHERE key = ?", owner, session.key
+        )
+
     def all(self) -> list[Session]:
         """Return every session there is."""
         return [session for session, _handler in self._router.sessions.values()]
@@ -78,6 +93,7 @@ class Sessions:
             client_id, key=key, owner=owner, journal=self._journal, figures=self._figures
         )
         self._router.sessions[client_id] = (session, None)
+        self._kept[owner] += session.is_kept
         self._figures.sessions = len(self._router.sessions)
         return session
 
@@ -95,6 +111,7 @@ class Sessions:
         """End a session, its subscriptions and its messages."""
         self._figures.subscriptions -= len(session.subscriptions)
         self._router.forget(session)
+        self._kept[session.owner] -= session.is_kept
         self._figures.sessions = len(self._router.sessions)
         if session.is_kept:
             tell, key = self._journal.tell, session.key

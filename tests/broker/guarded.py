@@ -1,13 +1,14 @@
 """A broker that runs with accounts as the command makes them, and clients that log in."""
 
-import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from iot_button.accounts_file import AccountFile, Role
 from tests.broker import wire_packets as packets
 from tests.broker.wire import Wire
 from tests.broker.wire_streams import TcpStream, WebSocketStream
@@ -56,9 +57,15 @@ def run_account(environment: dict[str, str], *arguments: str) -> str:
     return ended.stdout
 
 
-def added(environment: dict[str, str], name: str, *role: str) -> str:
-    """Make an account and return its password."""
-    password: str = json.loads(run_account(environment, "add", name, *role))["password"]
+def added(environment: dict[str, str], name: str, role: str, serial_number: str = "") -> str:
+    """Make an account as the command does, without a process of its own; return its password."""
+    password = secrets.token_urlsafe(15)
+    AccountFile(Path(environment["HOME"], ".local", "state", "iot-button")).add(
+        name,
+        role=Role(role.removeprefix("--")),
+        serial_number=serial_number or None,
+        password=password,
+    )
     return password
 
 

@@ -11,6 +11,7 @@ from iot_button.accounts_file import AccountError, AccountFile, Role
 from iot_button.files import StorageError
 from iot_button.house import HOUSE_NAME, read_house
 from iot_button.passwords import is_right
+from tests.conftest import Start
 from tests.support import DEADLINE
 
 
@@ -159,3 +160,10 @@ def test_a_mistake_is_said_in_words(
     assert (ended.returncode, ended.stdout) == (status, "")
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_no_accounts_are_said_to_be_none_with_the_command_that_makes_one(start: Start) -> None:
+    listing = start("account", "list")
+    assert listing.end() == 0
+    assert listing.printed == []
+    assert "iot-button account add NAME --admin" in listing.said[0]

@@ -3,6 +3,7 @@
 `bench/broker_durability.py` counts the same with more kills.
 """
 
+import contextlib
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,12 @@ from bench import handshake_cases as handshakes
 from bench.broker_process import kill_all, wait_free
 from bench.durability_cases import Tally
 from bench.raw_mqtt import RawClient
+from iot_button.packets import publish
 from tests.conftest import Start
+from tests.storage import small_disk
 from tests.support import free_port, require_program
+
+FREE = ("broker", "--port", "0", "--websocket-port", "0")
 
 
 class Mortal:
@@ -259,3 +264,27 @@ def test_a_damaged_journal_is_set_aside_and_the_broker_starts(start: Start, tmp_
     assert any("damaged" in line for line in mortal.program.said)
     with RawClient(mortal.port) as client:
         assert not client.connect("away", clean=False)
+
+
+def test_a_full_disk_acknowledges_nothing_ends_nothing_and_loses_nothing(
+    start: Start, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "small", size="2m") as folder:
+        broker = start(*FREE, "--state-dir", str(folder))
+        port = broker.port("mqtt")
+        with RawClient(port) as subscriber, RawClient(port) as publisher:
+            subscriber.connect("subscriber", clean=False)
+            subscriber.subscribe("t")
+            publisher.connect("publisher")
+            ballast = folder / "ballast"
+            with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+                while True:
+                    file.write(b"x" * 4096)
+            for number in range(30):
+                publisher.send(publish(b"t", bytes(20_000), qos=1, packet_id=number + 1))
+            broker.wait_for("Nothing is acknowledged until it can be")
+            ballast.unlink()
+            broker.wait_for("acknowledging goes on")
+            assert [publisher.next()[0] for _ in range(30)] == [0x40] * 30
+            assert [len(subscriber.take().payload) for _ in range(30)] == [20_000] * 30
+        assert broker.stop() == 0

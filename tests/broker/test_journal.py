@@ -108,7 +108,7 @@ def test_a_second_broker_on_one_journal_is_an_error_that_says_so(tmp_path: Path)
     run(path, work)
 
 
-def test_a_disk_that_refuses_ends_it_and_acknowledges_nothing(tmp_path: Path) -> None:
+def test_a_failure_that_nobody_can_mend_ends_it_and_acknowledges_nothing(tmp_path: Path) -> None:
     async def work() -> None:
         failed = asyncio.get_running_loop().create_future()
         journal = await Journal(tmp_path / "j.db", on_failure=failed.set_exception).start()

@@ -1,17 +1,15 @@
 """A client id is no secret: who knows one, and may not have it, neither silences nor empties it."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 
 from tests.broker import wire_packets as packets
 from tests.broker.conftest import Dial
+from tests.broker.guarded import added
 from tests.broker.wire import Wire
 from tests.conftest import Start
-from tests.support import DEADLINE, Program, require_program
+from tests.support import Program, require_program
 
 FREE = ("broker", "--port", "0", "--websocket-port", "0")
 
@@ -19,18 +17,8 @@ FREE = ("broker", "--port", "0", "--websocket-port", "0")
 @pytest.fixture
 def passwords(environment: dict[str, str]) -> dict[str, str]:
     """Two accounts, and their passwords."""
-    made = {}
-    for name, role in (("owner", "--admin"), ("neighbour", "--function")):
-        done = subprocess.run(
-            [sys.executable, "-m", "iot_button", "account", "add", name, role],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=DEADLINE,
-        )
-        made[name] = str(json.loads(done.stdout)["password"])
-    return made
+    roles = {"owner": "--admin", "neighbour": "--function"}
+    return {name: added(environment, name, role) for name, role in roles.items()}
 
 
 @pytest.fixture(params=["amqtt", "mosquitto"])

@@ -41,7 +41,7 @@ def test_with_accounts_it_listens_warns_and_lets_nobody_in_without_one(
     broker = start("broker", "--broker", kind, *FREE, **EVERYWHERE)
     house = House(broker, environment, {"me": password})
     broker.address("mqtt")
-    broker.wait_for("in clear text on port")
+    broker.wait_for("without TLS, passwords cross the network in clear text")
     for way in ("mqtt", "websocket"):
         assert answer(house, None, None, way=way) == 5
         assert answer(house, "me", "wrong", way=way) == 5
@@ -58,3 +58,11 @@ def test_a_damaged_account_file_stops_the_start(
     assert program.end() == 1
     program.wait_for("no list of accounts")
     assert not any("Traceback" in line for line in program.said)
+
+
+@pytest.mark.parametrize("origin", ["foo", "https://example.com/path", "https://"])
+def test_what_is_no_web_origin_is_refused_with_its_form(start: Start, origin: str) -> None:
+    broker = start("broker", *FREE, IOT_BUTTON_BROKER_WEBSOCKET_ORIGINS=origin)
+    assert broker.end() == 2
+    broker.wait_for("is no web origin")
+    broker.wait_for("https://pages.example.com")

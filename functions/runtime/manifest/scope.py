@@ -7,7 +7,7 @@ from functions.runtime.manifest.nodes import MAX_DEPTH, Node
 if TYPE_CHECKING:
     from functions.runtime.manifest.fields import Field
 
-MAX_RESOLUTIONS = 50_000
+MAX_RESOLUTIONS = 10_000
 MAX_TEXT = 1_000_000
 
 

@@ -1,0 +1,48 @@
+"""What one account may take of the broker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.account_door import AccountDoor
+from broker.embedded import EmbeddedBroker
+from broker.gate.gate import Limits
+from iot_button.settings import Settings
+from tests.broker import wire_packets as packets
+from tests.broker.wire import Wire
+from tests.broker.wire_streams import TcpStream
+from tests.support import DEADLINE
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    """The embedded broker, for two kept sessions of an account."""
+    names = Settings(state_dir=str(tmp_path)).topic_names
+    with EmbeddedBroker(
+        host="127.0.0.1",
+        port=0,
+        websocket_port=0,
+        journal=tmp_path / "journal.db",
+        door=AccountDoor(tmp_path, names, open_without_accounts=True),
+        limits=Limits(sessions=2),
+    ) as running:
+        yield running
+
+
+def answered(broker: EmbeddedBroker, client_id: str, *, clean: bool) -> int:
+    """Return the return code that a CONNECT is answered with."""
+    with Wire(TcpStream(broker.port)) as wire:
+        wire.send(packets.connect(client_id, clean=clean))
+        return wire.stream.receive(DEADLINE)[3]
+
+
+def test_an_account_keeps_so_many_sessions_and_may_have_another_for_one_that_it_ends(
+    broker: EmbeddedBroker,
+) -> None:
+    assert [answered(broker, name, clean=False) for name in ("a", "b", "c")] == [0, 0, 3]
+    assert answered(broker, "a", clean=False) == 0
+    assert answered(broker, "c", clean=True) == 0
+    assert answered(broker, "b", clean=True) == 0
+    assert answered(broker, "c", clean=False) == 0
+    assert broker.figures.refused["too many sessions"] == 1

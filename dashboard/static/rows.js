@@ -4,6 +4,7 @@ import { battery, latency, moment, volts } from "./format.js";
 
 const LIVE_ROWS = 300; // as long as no older ones are asked for
 const MAX_ROWS = 1000;
+const GROUP = 50; // rows of one tbody, which the browser skips as a whole while it is out of sight
 const FLASH_AT_MOST = 8; // rows a frame; a busy feed needs no light show
 
 const DETAILS = [
@@ -17,7 +18,7 @@ const DETAILS = [
 ];
 
 export class Rows {
-  #body;
+  #table;
   #row;
   #details;
   #drawn;
@@ -34,11 +35,11 @@ export class Rows {
   count = 0;
 
   constructor({ body, rowTemplate, detailsTemplate, onDrawn = () => {} }) {
-    this.#body = body;
+    this.#table = body.parentElement;
     this.#row = rowTemplate.content.firstElementChild;
     this.#details = detailsTemplate.content.firstElementChild;
     this.#drawn = onDrawn;
-    body.addEventListener("click", (event) => this.#toggle(event));
+    this.#table.addEventListener("click", (event) => this.#toggle(event));
   }
 
   /** Show clicks, oldest first, with the next frame: a thousand a second are sixty updates. */
@@ -57,7 +58,7 @@ export class Rows {
     this.forgottenFrom = null;
     const taken = clicks.filter((click) => click.id < this.#oldest).slice(0, MAX_ROWS - this.count);
     if (taken.length) this.#mark(taken.at(-1).id, taken[0].id);
-    this.#body.append(...taken.map((click) => this.#newRow(click, false)));
+    for (const click of taken) this.#group("last").append(this.#newRow(click, false));
     this.count += taken.length;
     this.draw();
     return this.count < MAX_ROWS;
@@ -70,7 +71,8 @@ export class Rows {
     this.count = 0;
     this.#newest = 0;
     this.#oldest = Infinity;
-    this.#body.replaceChildren();
+    for (const body of [...this.#table.tBodies].slice(1)) body.remove();
+    this.#table.tBodies[0].replaceChildren();
     this.draw();
   }
 
@@ -81,22 +83,37 @@ export class Rows {
 
   #draw() {
     this.#frame = 0;
-    const clicks = this.#pending.reverse();
+    const clicks = this.#pending;
     this.#pending = [];
     const flash = clicks.length <= FLASH_AT_MOST;
-    this.#body.prepend(...clicks.map((click) => this.#newRow(click, flash)));
+    for (const click of clicks) this.#group("first").prepend(this.#newRow(click, flash));
     this.count += clicks.length;
     while (this.count > this.#limit) this.#forgetOldest();
     this.#drawn(this.count);
   }
 
   #forgetOldest() {
-    const last = this.#body.lastElementChild;
+    const bodies = this.#table.tBodies;
+    const body = bodies[bodies.length - 1];
+    const last = body.lastElementChild;
     if (last.classList.contains("click")) {
       this.count -= 1;
       this.#forget(this.#clicks.get(last));
     }
     last.remove();
+    if (body.childElementCount === 0 && bodies.length > 1) body.remove();
+  }
+
+  /** The first or the last group, a new one where it is full. */
+  #group(which) {
+    const bodies = this.#table.tBodies;
+    const body = which === "first" ? bodies[0] : bodies[bodies.length - 1];
+    if (body.childElementCount < GROUP) return body;
+    const fresh = body.cloneNode(false);
+    fresh.removeAttribute("id");
+    if (which === "first") body.before(fresh);
+    else body.after(fresh);
+    return fresh;
   }
 
   #forget(click) {

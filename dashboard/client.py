@@ -7,6 +7,7 @@ from collections import deque
 from queue import SimpleQueue
 
 from dashboard.frames import CloseCode, close_frame
+from dashboard.tls import TlsConnection
 
 CLOSE_WAIT = 0.4
 """Seconds that a browser has to answer our close frame before the connection is cut."""
@@ -33,7 +34,7 @@ class Client:
         max_queued: frames that may wait; a browser with more is a slow consumer.
     """
 
-    def __init__(self, connection: socket.socket, *, max_queued: int) -> None:
+    def __init__(self, connection: socket.socket | TlsConnection, *, max_queued: int) -> None:
         self._connection = connection
         self._max_queued = max_queued
         self._frames: deque[bytes] = deque()
@@ -118,7 +119,8 @@ class Client:
             self._send_lock.release()
 
     def _keep_unsent(self, rest: bytes) -> None:
-        if rest:
+        is_behind = isinstance(self._connection, TlsConnection) and self._connection.is_behind
+        if rest or is_behind:
             self._unsent = rest
             self._wakes.put(True)
 

@@ -4,6 +4,7 @@ import click
 
 from dashboard.gate import Gate
 from dashboard.server import listen, serving, url
+from dashboard.tls import certificate_of
 from dashboard.work import at_work
 from iot_button.console import say_ready
 from iot_button.errors import IotButtonError
@@ -42,10 +43,11 @@ def run(settings: Settings, lifetime: Lifetime) -> None:
 
     Raises:
         PortTakenError: when another process listens on our port.
-        SettingError: one has to log in here, and there is no account for it.
+        SettingError: one has to log in here, and there is no account for it; or there is no
+            certificate where there has to be one.
         BrokerUnreachableError: when no broker answers at the start.
     """
-    gate = Gate(settings)
+    gate, certificate = Gate(settings), certificate_of(settings)
     with (
         listen(settings.dashboard) as listener,
         at_work(settings, gate, stop=lifetime.stop, is_over=lambda: lifetime.is_over) as work,
@@ -54,7 +56,7 @@ def run(settings: Settings, lifetime: Lifetime) -> None:
             return
         address = url(settings.dashboard, listener)
         # Left from the inside out: browsers are told first, while their threads still run.
-        with serving(work.app, listener), work.hub, gate:
+        with serving(work.app, listener, certificate=certificate), work.hub, gate:
             say_ready("dashboard", dashboard=address)
             lifetime.wait()
 

@@ -19,8 +19,6 @@ from dashboard.refusals import SAFE_METHODS
 from iot_button.dashboard_settings import DashboardSettings
 from iot_button.hosts import host_of, is_own_host
 
-_A_YEAR: Final = 31_536_000
-
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     # Not no-referrer: then Chromium sends `Origin: null` with our own forms (Fetch, 4.6).
@@ -106,8 +104,6 @@ def _with_headers(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = content_security_policy(
         own, scheme="wss" if request.is_secure else "ws"
     )
-    if request.is_secure:
-        response.headers["Strict-Transport-Security"] = f"max-age={_A_YEAR}"
     # Static files carry an ETag and are asked for again each time, so that a new version shows.
     response.headers.setdefault("Cache-Control", "no-store")
     return response

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer, WSGIRequestHandler, make_server
 
+from dashboard.tls import Certificate, TlsConnection
 from iot_button.errors import IotButtonError, PortTakenError
 from iot_button.settings import DashboardSettings
 
@@ -52,6 +53,26 @@ class QuietHandler(WSGIRequestHandler):
         log.log(level, f"%s: {message}", type, *args)
 
 
+class TlsServer(ThreadedWSGIServer):
+    """The web server behind TLS: each handshake on its connection's own thread."""
+
+    certificate: Certificate
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Agree on keys, and answer requests until the connection ends."""
+        self.certificate.refresh()
+        connection = TlsConnection(request, self.certificate.context)
+        try:
+            connection.handshake()
+        except OSError as error:
+            log.debug("no TLS from %s: %s", client_address, error)
+            return
+        try:
+            super().finish_request(connection, client_address)  # type: ignore[arg-type]
+        finally:
+            connection.close()
+
+
 def listen(settings: DashboardSettings) -> socket.socket:
     """Return a listening socket; connections wait in it until `serving`.
 
@@ -74,7 +95,8 @@ def listen(settings: DashboardSettings) -> socket.socket:
 def url(settings: DashboardSettings, listener: socket.socket) -> str:
     """Return the address to open in a browser, with the real port."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{listener.getsockname()[1]}"
+    scheme = "https" if settings.has_tls else "http"
+    return f"{scheme}://{host}:{listener.getsockname()[1]}"
 
 
 def raise_descriptor_limit(wanted: int) -> int:
@@ -92,12 +114,11 @@ def raise_descriptor_limit(wanted: int) -> int:
 
 
 @contextlib.contextmanager
-def serving(app: Flask, listener: socket.socket) -> Iterator[None]:
+def serving(
+    app: Flask, listener: socket.socket, *, certificate: Certificate | None = None
+) -> Iterator[None]:
     """Serve `app` on a listening socket until the end of the block, which closes the socket."""
-    host, port = listener.getsockname()[:2]
-    server: BaseWSGIServer = make_server(
-        host, port, app, threaded=True, request_handler=QuietHandler, fd=listener.fileno()
-    )
+    server = _server(app, listener, certificate)
     listener.close()
     thread = threading.Thread(
         target=server.serve_forever, args=(_POLL_INTERVAL,), name="web", daemon=True
@@ -108,3 +129,15 @@ def serving(app: Flask, listener: socket.socket) -> Iterator[None]:
     finally:
         server.shutdown()
         thread.join()
+
+
+def _server(app: Flask, listener: socket.socket, certificate: Certificate | None) -> BaseWSGIServer:
+    host, port = listener.getsockname()[:2]
+    if certificate is None:
+        return make_server(
+            host, port, app, threaded=True, request_handler=QuietHandler, fd=listener.fileno()
+        )
+    server = TlsServer(host, port, app, QuietHandler, fd=listener.fileno())
+    server.certificate = certificate
+    server.ssl_context = certificate.context  # by which a request knows that it came by https
+    return server

@@ -17,6 +17,8 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     `session_idle`, `session_age`: seconds without a request, and in all, after which one has to
     log in again.
     `names`: what it is called in a browser's address line, beside its own address.
+    `tls`: with the certificate of this installation; `certificate_file`, `key_file`: or with one's
+    own, PEM.
     `proxies`: how many trusted ones stand before it, whose X-Forwarded-* headers count.
     """
 
@@ -30,7 +32,15 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     session_idle: SessionLength = 12 * 3600.0
     session_age: SessionLength = 30 * 86_400.0
     names: tuple[Text, ...] = ()
+    tls: bool = False
+    certificate_file: Text | None = None
+    key_file: Text | None = None
     proxies: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether it is reached by https."""
+        return self.tls or self.certificate_file is not None
 
     @property
     def asks_who(self) -> bool:

@@ -95,11 +95,26 @@ def _check_names(setting: str, names: tuple[str, ...]) -> None:
 
 
 def _check_key(settings: Settings) -> None:
-    if settings.broker.key_file is not None and settings.broker.certificate_file is None:
+    for section in ("broker", "dashboard"):
+        part = getattr(settings, section)
+        if part.key_file is not None and part.certificate_file is None:
+            raise SettingError(
+                f"{section}.key_file",
+                f"{section}.key_file = {part.key_file!r} stands without its certificate",
+                mend=f"set {section}.certificate_file too",
+            )
+    ours = settings.dashboard
+    if ours.certificate_file is not None and ours.key_file is None:
         raise SettingError(
-            "broker.key_file",
-            f"broker.key_file = {settings.broker.key_file!r} stands without its certificate",
-            mend="set broker.certificate_file too",
+            "dashboard.certificate_file",
+            f"dashboard.certificate_file = {ours.certificate_file!r} stands without its key",
+            mend="set dashboard.key_file too",
+        )
+    if ours.server == "gunicorn" and ours.has_tls:
+        raise SettingError(
+            "dashboard.server",
+            "dashboard.server = 'gunicorn' has no TLS",
+            mend="put a proxy with TLS before it, and set dashboard.proxies = 1; or use werkzeug",
         )
 
 

@@ -9,6 +9,7 @@ import platform
 import secrets
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -135,10 +136,14 @@ def _websocket(settings: Settings) -> Finding:
 
 def _dashboard(settings: Settings) -> Finding:
     host, port = settings.dashboard.host, settings.dashboard.port
-    address = f"http://{host}:{port}"
+    address = f"http{'s' if settings.dashboard.has_tls else ''}://{host}:{port}"
     if not _listens(host, port):
         return Finding("dashboard", State.OFF, f"{address} is free", "start it: iot-button up")
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+    if settings.dashboard.has_tls:
+        connection = http.client.HTTPSConnection(
+            host, port, timeout=TIMEOUT, context=_any_certificate()
+        )
     try:
         connection.request("GET", "/healthz")
         is_ours = b'"broker"' in connection.getresponse().read(4096)
@@ -154,6 +159,13 @@ def _dashboard(settings: Settings) -> Finding:
         f"another program listens on port {port}",
         "choose another port: iot-button up --dashboard-port 0",
     )
+
+
+def _any_certificate() -> ssl.SSLContext:
+    """Return a context that asks for no name: nothing is told to who answers."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _mosquitto(_settings: Settings) -> Finding:

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from dashboard import create_app
 from dashboard.gate import Gate
+from dashboard.live import Hub
 from dashboard.store import Store
 from iot_button.accounts_file import AccountFile, Role
 from iot_button.mqtt import Connection
@@ -34,11 +35,12 @@ def settings_of(state_dir: Path, **ours: Any) -> Settings:
     return Settings(state_dir=str(state_dir), dashboard=DashboardSettings(**fields))
 
 
-def make_app(settings: Settings, gate: Gate | None = None) -> Flask:
+def make_app(settings: Settings, gate: Gate | None = None, *, hub: Hub | None = None) -> Flask:
     """Return an application whose broker is away."""
     connection = Connection(BrokerAddress(host="127.0.0.1", port=1), client_id="none")
     store = Store(Path(settings.state_dir))  # never entered: there is nothing in it
-    return create_app(settings, hub=new_hub(), connection=connection, store=store, gate=gate)
+    hub = hub or new_hub()
+    return create_app(settings, hub=hub, connection=connection, store=store, gate=gate)
 
 
 def token_in(page: str) -> str:

@@ -356,8 +356,22 @@ def test_the_broker_may_have_names_and_addresses() -> None:
     assert settings.broker.names == ("my_pi", "b.example.com", "192.0.2.7", "fd00::1")
 
 
-def test_a_key_without_its_certificate_is_refused() -> None:
-    assert refusal(environ={"IOT_BUTTON_BROKER_KEY_FILE": "k"}).key == "broker.key_file"
+@pytest.mark.parametrize("name", ["broker.key_file", "dashboard.key_file"])
+def test_a_key_without_its_certificate_is_refused(name: str) -> None:
+    section, key = name.split(".")
+    layer: dict[str, Any] = {section: {key: "k"}}
+    assert refusal(**layer).key == name
+
+
+def test_a_certificate_without_its_key_is_refused() -> None:
+    error = refusal(dashboard={"certificate_file": "c"})
+    assert error.key == "dashboard.certificate_file"
+
+
+def test_gunicorn_with_tls_is_refused_with_a_way_out() -> None:
+    error = refusal(dashboard={"server": "gunicorn", "tls": True})
+    assert error.key == "dashboard.server"
+    assert "dashboard.proxies = 1" in error.mend
 
 
 def test_every_setting_has_a_variable() -> None:
@@ -377,7 +391,9 @@ def test_every_setting_has_a_variable() -> None:
         "IOT_BUTTON_FUNCTIONS_CLIENT_ID",
         "IOT_BUTTON_FUNCTIONS_EXACTLY_ONCE",
         "IOT_BUTTON_FUNCTIONS_MANIFEST",
+        "IOT_BUTTON_DASHBOARD_CERTIFICATE_FILE",
         "IOT_BUTTON_DASHBOARD_CLIENT_ID",
+        "IOT_BUTTON_DASHBOARD_KEY_FILE",
         "IOT_BUTTON_DEVICE_NAME",
         "IOT_BUTTON_DEVICE_SERIAL_NUMBER",
     }

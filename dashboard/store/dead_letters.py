@@ -45,12 +45,17 @@ def dead_letters(
     return DeadLetterPage(letters, letters[-1].id if len(found) > limit else None)
 
 
+def as_text(payload: bytes) -> tuple[str, bool]:
+    """Return a payload as text, and whether that is base64 because it is none."""
+    try:
+        return payload.decode(), False
+    except UnicodeDecodeError:
+        return base64.b64encode(payload).decode(), True
+
+
 def _row(row_id: int, received_at: int, *values: Any) -> DeadLetterRow:
     function, reason, attempts, request_id, payload = values
-    try:
-        text, is_base64 = payload.decode(), False
-    except UnicodeDecodeError:
-        text, is_base64 = base64.b64encode(payload).decode(), True
+    text, is_base64 = as_text(payload)
     return DeadLetterRow(
         id=row_id,
         received_at=format_instant(EPOCH + timedelta(milliseconds=received_at)),

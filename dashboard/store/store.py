@@ -74,8 +74,10 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self._stopping.set()
-        if self._failure is None:
-            self._waiting.put(None)
+        while self._thread.is_alive():  # with a full disk nobody takes anything from a full queue
+            with contextlib.suppress(Full):
+                self._waiting.put(None, timeout=0.1)
+                break
         self._thread.join()
         if kind is None and self._failure is not None:
             raise self._failure
@@ -119,8 +121,8 @@ class Store:
     def rewrite(self) -> None:
         """Write the file anew, so that nothing is left in it of what was deleted.
 
-        SQLite's own secure_delete leaves copies of what once moved to another page. This takes
-        about a second for 100 MB, in which clicks wait; it needs room for a second file.
+        SQLite's own secure_delete leaves copies of what once moved to another page. Clicks
+        wait meanwhile, a second or more for 100 MB, and there must be room for a second file.
 
         Raises:
             StorageError: it cannot be written.

@@ -97,6 +97,22 @@ def test_what_a_full_disk_does_not_take_is_kept_when_it_takes_it_again(
     assert len(ids(store.path)) == 20
 
 
+def test_it_can_be_stopped_while_the_disk_is_full_and_more_waits_than_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("dashboard.store.store.MAX_WAITING", 5)
+    acknowledged: list[int] = []
+    with Store(tmp_path) as store:
+        with no_file_above(store.path.with_name("dashboard.db-wal").stat().st_size + 1000):
+            store.put(Arrival(click(), NOON, lambda: acknowledged.append(1)))
+            eventually(lambda: "tried again" in caplog.text, what="it is in trouble")
+            for _ in range(5):
+                store.put(Arrival(click(), NOON, lambda: acknowledged.append(1)))
+            store.__exit__(None, None, None)
+        assert acknowledged == []
+    assert ids(store.path) == []
+
+
 def test_a_damaged_file_is_set_aside_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "dashboard.db").write_bytes(b"no database" * 1000)
     with Store(tmp_path) as store:

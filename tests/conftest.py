@@ -31,6 +31,14 @@ def hangups_are_heard() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--peers",
+        action="store_true",
+        help="also hold mosquitto itself to what only the broker of this project has to keep",
+    )
+
+
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """The process environment, without settings of the developer's own and with an empty home."""

@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,27 @@ from tests.broker.wire import Wire
 from tests.broker.wire_streams import TcpStream, WebSocketStream
 from tests.support import Program, require_program
 
+HERE = Path(__file__).parent
 FREE = ("--port", "0", "--websocket-port", "0")
+
+
+COMPARED = ("hostile", "known_client_ids", "malformed", "random_lives", "standard", "strain")
+"""Parts of the names of files whose tests with mosquitto tell of mosquitto alone."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave comparisons out unless they are asked for: a third of the brokers' time."""
+    if config.getoption("--peers"):
+        return
+    left_out = [
+        item
+        for item in items
+        if item.path.parent == HERE
+        and "[mosquitto" in item.name
+        and any(part in item.path.name for part in COMPARED)
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(scope="module", params=["embedded", "mosquitto"])

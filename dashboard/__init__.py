@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from dashboard import api, data_api, figures, live, login, openapi, pages, security
+from dashboard import api, data_api, figures, live, login, openapi, pages, press_pages, security
 from dashboard.gate import Gate
 from dashboard.live import Hub
 from dashboard.store import Store
@@ -26,6 +26,7 @@ def create_app(
     figures.install(app, hub=hub, connection=connection, store=store)
     app.register_blueprint(login.blueprint)
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(press_pages.create_blueprint(store))
     app.register_blueprint(api.create_blueprint(connection, settings.topic_names))
     app.register_blueprint(data_api.create_blueprint(store, hub, connection, settings.topic_names))
     app.register_blueprint(openapi.create_blueprint())

@@ -2,6 +2,8 @@
 
 from flask import Blueprint, render_template
 
+from dashboard.reference import operations
+
 COLOURS = (
     ("#c2410c", "red"),
     ("#b45309", "amber"),
@@ -42,3 +44,9 @@ def button_page(serial_number: str) -> str:
 def charts_page() -> str:
     """Show clicks, latencies and batteries over time."""
     return render_template("charts.html")
+
+
+@blueprint.get("/reference")
+def reference_page() -> str:
+    """Show the API: what can be asked, with which parameters, and what is answered."""
+    return render_template("reference.html", operations=operations())

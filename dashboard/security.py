@@ -79,6 +79,7 @@ def content_security_policy(host: str, *, scheme: str = "ws") -> str:
     websocket = "" if host.startswith("[") else f" {scheme}://{host}"
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "manifest-src 'self'; "
         f"connect-src 'self'{websocket}; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )

@@ -10,12 +10,17 @@ export class Press {
   #light;
   #outcome;
   #button;
+  #onState;
   #latest = 0; // the light follows the latest press
   #waiting = new Map(); // name -> what to do when it comes back
   #recent = new Map(); // name -> click and moment: it may be here before the answer to its press
 
-  /** serialNumber: which button is pressed; without one, the page's own. */
-  constructor({ light, outcome, serialNumber }) {
+  /**
+   * serialNumber: which button is pressed; without one, the page's own.
+   * onState(state): sending, published, processed or failed, for more than the eye.
+   */
+  constructor({ light, outcome, serialNumber, onState = () => {} }) {
+    this.#onState = onState;
     this.#button = serialNumber ? { serialNumber } : {};
     this.#light = light;
     this.#outcome = outcome;
@@ -73,6 +78,7 @@ export class Press {
     this.#light.dataset.state = state;
     this.#outcome.dataset.state = state;
     this.#outcome.textContent = words;
+    this.#onState(state);
   }
 }
 

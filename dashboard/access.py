@@ -4,7 +4,7 @@
 |---|---|
 | dashboard | look (`Level.VIEWER`) |
 | operator | also press, and run dead letters again (`Level.OPERATOR`) |
-| admin | also rename and delete (`Level.ADMIN`) |
+| admin | also rename, delete, pause and kill (`Level.ADMIN`) |
 | button, function | not log in |
 """
 
@@ -69,9 +69,16 @@ NEEDED: Final[Mapping[str, Level]] = {
     "GET /api/charts/battery": Level.VIEWER,
     # A dead letter has the payload as it came; whoever may see clicks may see it.
     "GET /api/deadletters": Level.VIEWER,
+    "GET /functions": Level.VIEWER,
+    "GET /functions/*": Level.VIEWER,
+    "GET /api/functions": Level.VIEWER,
+    "GET /api/functions/*": Level.VIEWER,
+    "GET /api/functions/*/logs": Level.VIEWER,
+    "GET /api/functions/*/deadletters": Level.VIEWER,
     "GET /api/openapi.json": Level.VIEWER,
-    "GET /press/*": Level.OPERATOR,
     "POST /api/press": Level.OPERATOR,
+    "POST /api/functions/*/redrive": Level.OPERATOR,
+    "POST /api/functions/*/*": Level.ADMIN,
     "PATCH /api/buttons/*": Level.ADMIN,
     "DELETE /api/buttons/*": Level.ADMIN,
 }

@@ -8,6 +8,7 @@ from flask import Blueprint, Response
 
 from dashboard.access import NEEDED, ROLE_NAMES, Level
 from dashboard.api_table import JSON, ROUTES, Parameter, Route
+from dashboard.functions_table import ROUTES as FUNCTION_ROUTES
 from dashboard.gate import COOKIE, TOKEN_HEADER
 
 _REF: Final = "#/components/schemas/{name}"
@@ -25,11 +26,12 @@ class Error(msgspec.Struct, frozen=True):
 
 def document() -> dict[str, Any]:
     """Return the document."""
-    types = [one for route in ROUTES for one in (route.body, route.answer) if _is_struct(one)]
+    routes = (*ROUTES, *FUNCTION_ROUTES)
+    types = [one for route in routes for one in (route.body, route.answer) if _is_struct(one)]
     schemas, components = msgspec.json.schema_components([Error, *types], ref_template=_REF)
     references = dict(zip([Error, *types], schemas, strict=True))
     paths: dict[str, Any] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references)
     error = {"description": "It did not work.", "content": {JSON: {"schema": references[Error]}}}
     return {

@@ -40,7 +40,9 @@ def dead_letters(
 ) -> DeadLetterPage:
     """Return the newest dead letters before an id, of one function or of all."""
     end = _END if before is None else before
-    found = [_row(*values) for values in read(_PAGE, (end, function, function, limit + 1))]
+    query = _PAGE.format(function="" if function is None else "AND function = ?")
+    wanted = (end, limit + 1) if function is None else (end, function, limit + 1)
+    found = [_row(*values) for values in read(query, wanted)]
     letters = found[:limit]
     return DeadLetterPage(letters, letters[-1].id if len(found) > limit else None)
 
@@ -71,5 +73,5 @@ def _row(row_id: int, received_at: int, *values: Any) -> DeadLetterRow:
 _END = (1 << 63) - 1
 _PAGE = """
 SELECT id, received_at, function, reason, attempts, request_id, payload FROM dead_letter
-WHERE id < ? AND (? IS NULL OR function = ?) ORDER BY id DESC LIMIT ?
+WHERE id < ? {function} ORDER BY id DESC LIMIT ?
 """

@@ -1,5 +1,6 @@
 """The API keeps to its document: no answer but those that are in it, and none in the 500s."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress, Settings
 from tests.dashboard.guests import make_app, settings_of
 from tests.dashboard.helpers import Mosquitto, click, keep
+from tests.dashboard.running_functions import running
 from tests.support import DEADLINE
 
 CHECKS = [
@@ -36,15 +38,17 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """A dashboard with two buttons, at a broker that runs."""
+    """A dashboard with two buttons, at a broker and a function runtime that run."""
     state_dir = tmp_path_factory.mktemp("state")
     broker = Mosquitto(state_dir)
     broker.start()
     connection = Connection(BrokerAddress(host="127.0.0.1", port=broker.port), client_id="api")
-    with Store(state_dir) as store, connection:
+    with Store(state_dir) as store, connection, running() as runtime:
         connection.wait_ready(DEADLINE)
         keep(store, *(click(f"e{number}") for number in range(30)))
-        settings = Settings(state_dir=str(state_dir))
+        runtime.invoke("enrich", b'"a"')
+        runtime.fail({"serialNumber": SERIAL})
+        settings = Settings(state_dir=str(state_dir), functions=runtime.settings)
         yield create_app(settings, hub=hub_for(store), connection=connection, store=store)
     broker.kill()
 
@@ -61,6 +65,7 @@ def takes_something(path: str, method: str) -> bool:
 
 SERIAL = "B-1"
 BUTTON = {"serialNumber": SERIAL}
+ENRICH = {"name": "enrich"}
 OPERATIONS = [(path, method) for path, methods in paths().items() for method in methods]
 
 ASKED = [
@@ -80,9 +85,7 @@ def test_each_route_of_the_api_is_in_the_document(tmp_path: Path) -> None:
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule.startswith("/api/") or rule.rule in ("/healthz", "/readyz", "/metrics")
     }
-    told = {
-        f"{method.upper()} {path.replace('{serialNumber}', '*')}" for path, method in OPERATIONS
-    }
+    told = {f"{method.upper()} {re.sub('{.*?}', '*', path)}" for path, method in OPERATIONS}
     assert told == routes
 
 
@@ -124,6 +127,16 @@ def test_whatever_one_asks_the_answer_is_one_of_the_document(
         ("get /api/charts/latency", 200, {"query": {"step": "minute", "serialNumber": SERIAL}}),
         ("get /api/charts/battery", 200, {"query": {"serialNumber": SERIAL}}),
         ("post /api/press", 202, {"body": {"clickType": "LONG"}}),
+        ("get /api/functions", 200, {}),
+        ("get /api/functions/{name}", 200, {"path_parameters": ENRICH}),
+        ("get /api/functions/{name}/logs", 200, {"path_parameters": ENRICH}),
+        ("get /api/functions/{name}/deadletters", 200, {"path_parameters": ENRICH}),
+        ("post /api/functions/{name}/redrive", 200, {"path_parameters": ENRICH, "body": {}}),
+        (
+            "post /api/functions/{name}/{switch}",
+            200,
+            {"path_parameters": ENRICH | {"switch": "pause"}},
+        ),
         ("get /readyz", 200, {}),
         ("delete /api/buttons/{serialNumber}", 204, {"path_parameters": BUTTON}),
         ("get /api/buttons/{serialNumber}", 404, {"path_parameters": {"serialNumber": "NONE"}}),

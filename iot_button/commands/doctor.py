@@ -1,6 +1,5 @@
 """`iot-button doctor`: what works here, what is missing, and the command that mends it."""
 
-import enum
 import functools
 import http.client
 import importlib.util
@@ -12,13 +11,14 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
 
+from iot_button.commands import safety
+from iot_button.commands.findings import Finding, State
 from iot_button.console import emit, say
 from iot_button.errors import BrokerUnreachableError, IotButtonError
 from iot_button.mqtt import Connection
@@ -29,25 +29,6 @@ TIMEOUT = 2.0
 HARDWARE = (("gpiozero", "gpio"), ("serial", "serial"))
 """The libraries that only some buttons need, and which."""
 LIBRARIES = ("paho-mqtt", "amqtt", "flask", "flask-sock", "msgspec", "click", "websockets")
-
-
-class State(enum.StrEnum):
-    """How a check came out. Only BROKEN makes the doctor fail."""
-
-    OK = "ok"
-    OFF = "off"
-    ABSENT = "absent"
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's report."""
-
-    subject: str
-    state: State
-    detail: str
-    mend: str = ""
 
 
 @click.command(epilog="Example: iot-button doctor --press")
@@ -63,6 +44,9 @@ def command(settings: Settings, as_json: bool, press: bool) -> None:
         _broker,
         _websocket,
         _dashboard,
+        safety.accounts,
+        safety.certificates,
+        safety.bridges,
         _mosquitto,
         _nearby,
         *(functools.partial(_hardware, module, driver) for module, driver in HARDWARE),
@@ -75,16 +59,10 @@ def command(settings: Settings, as_json: bool, press: bool) -> None:
         if as_json:
             emit({name: str(getattr(finding, name)) for name in Finding.__slots__})
         else:
-            for line in _lines(finding):
+            for line in finding.lines:
                 say(line)
     if broken:
         raise IotButtonError(f"{broken} of {len(checks)} checks found something broken")
-
-
-def _lines(finding: Finding) -> Iterator[str]:
-    yield f"{finding.state:7} {finding.subject}: {finding.detail}"
-    if finding.mend:
-        yield f"{'':7} -> {finding.mend}"
 
 
 def _python(_settings: Settings) -> Finding:

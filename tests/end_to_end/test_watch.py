@@ -64,12 +64,14 @@ def test_doctor_finds_everything_well_while_all_runs(up: Up, start: Start) -> No
     )
     assert doctor.end() == 0, doctor.said
     states = {line[8:].split(":")[0]: line.split()[0] for line in doctor.said if "->" not in line}
+    for absent in ("certificates", "bridges"):
+        assert states.pop(absent) == "off"
     for optional in ("mosquitto", "brokers nearby", "device gpio", "device serial"):
         assert states.pop(optional) in ("ok", "absent", "off")
     assert states == dict.fromkeys(
         [
             *("python", "libraries", "state directory", "broker"),
-            *("mqtt over websocket", "dashboard", "press"),
+            *("mqtt over websocket", "dashboard", "accounts", "press"),
         ],
         "ok",
     )

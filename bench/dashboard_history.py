@@ -25,10 +25,10 @@ from dashboard.store import Reader, Store, latencies
 from dashboard.store.arrivals import Arrival, milliseconds
 from dashboard.store.buttons import buttons, one_button
 from dashboard.store.charts import Span, click_chart, latency_chart
+from dashboard.store.engine import Engine
 from dashboard.store.pages import Filter, page
 from dashboard.store.schema import STEPS
 from dashboard.store.tidying import Keep
-from iot_button.database import Database
 from iot_button.events import ProcessedClick, format_instant, new_event_id, utc_now
 
 BUTTONS = 50
@@ -60,7 +60,7 @@ FROM click GROUP BY button ORDER BY button
 """
 
 
-def fill(database: Database, size: int) -> None:
+def fill(database: Engine, size: int) -> None:
     start = milliseconds(utc_now() - timedelta(days=DAYS))
     sample = latencies.encode({number: 1 + number % 7 for number in range(2, 24)})
     numbers = {"size": size, "buttons": BUTTONS, "days": DAYS, "start": start}

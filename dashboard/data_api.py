@@ -25,7 +25,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 def create_blueprint(store: Store, hub: Hub, connection: Connection, topics: Topics) -> Blueprint:
     """Return everything under `/api/` that tells or changes what is kept."""
-    read = Reader(store.path)
+    read = store.reader()
     blueprint = Blueprint("data", __name__)
     blueprint.register_error_handler(StorageError, _unreadable)
     blueprint.register_error_handler(TimeoutError, _unreadable)

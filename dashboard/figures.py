@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from dashboard.live import Hub
 from dashboard.store import Store
-from iot_button.database import Database
+from dashboard.store.engine import Engine
 from iot_button.files import StorageError
 from iot_button.mqtt import Connection
 
@@ -140,6 +140,6 @@ def _try_to_write(store: Store) -> str | None:
     return None
 
 
-def _touch(database: Database) -> None:
+def _touch(database: Engine) -> None:
     """Write one page."""
     database.write("UPDATE fact SET value = value WHERE name = 'id'")

@@ -1,5 +1,6 @@
 """The way in: what the broker brings goes to the store, and is acknowledged when it is there."""
 
+import importlib.util
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +14,7 @@ from dashboard.live import MAX_CLIENTS, Hub
 from dashboard.store import Store
 from dashboard.store.arrivals import Arrival, ButtonStatus, Content
 from dashboard.store.tidying import Keep
-from iot_button.errors import NotAClickError
+from iot_button.errors import NotAClickError, SettingError
 from iot_button.events import SERIAL_NUMBER, decode_processed_click, utc_now
 from iot_button.messages import Message, Session
 from iot_button.mqtt import Connection
@@ -118,9 +119,26 @@ def connection_for(settings: Settings, hub: Hub, ingest: Ingest) -> Connection:
 
 
 def store_for(settings: Settings, on_failed: Callable[[], None]) -> Store:
-    """Return the store of an installation, for a `with`."""
+    """Return the store of an installation, for a `with`.
+
+    Raises:
+        SettingError: dashboard.database is no address of a PostgreSQL database.
+    """
+    url = settings.dashboard.database
+    if url is not None and not url.startswith(("postgresql://", "postgres://")):
+        raise SettingError(
+            "dashboard.database",
+            "dashboard.database is no address of a PostgreSQL database",
+            mend="write postgresql://USER@HOST/NAME, with the password in ~/.pgpass",
+        )
+    if url is not None and importlib.util.find_spec("psycopg") is None:
+        raise SettingError(
+            "dashboard.database",
+            "dashboard.database needs psycopg, which is not installed",
+            mend="install it: pip install 'iot-button[postgres]'",
+        )
     keep = Keep(settings.dashboard.keep_days, settings.dashboard.keep_megabytes)
-    return Store(Path(settings.state_dir), keep=keep, on_failed=on_failed)
+    return Store(Path(settings.state_dir), url=url, keep=keep, on_failed=on_failed)
 
 
 def hub_for(store: Store, *, max_clients: int = MAX_CLIENTS) -> Hub:

@@ -10,6 +10,7 @@ from iot_button.setting_types import Port, SessionLength, Text, is_loopback
 class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The web dashboard. `client_id`: as for the function runtime.
 
+    `database`: where the history is kept: None: a file in `state_dir`; postgresql://USER@HOST/NAME.
     `keep_days`: after so many, clicks and dead letters are deleted; their sums per day stay.
     `keep_megabytes`: from this size of the file on, the oldest clicks are deleted before.
     `server`: `werkzeug`, in this process, or `gunicorn`, which starts its worker again.
@@ -25,6 +26,7 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     host: Text = "127.0.0.1"
     port: Port = 8080
     client_id: Text | None = None
+    database: Text | None = None
     keep_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] = 365
     keep_megabytes: Annotated[int, msgspec.Meta(ge=10, le=1_000_000)] = 1024
     server: Literal["werkzeug", "gunicorn"] = "werkzeug"

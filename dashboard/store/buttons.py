@@ -8,9 +8,9 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from dashboard.store.batteries import DAYS, Day, ends_at
+from dashboard.store.engine import Engine
 from dashboard.store.pages import Read
 from dashboard.store.schema import DAY, QUARTER
-from iot_button.database import Database
 from iot_button.events import EPOCH, format_instant
 
 AnyButton = TypeVar("AnyButton", bound="Button")
@@ -72,7 +72,7 @@ def buttons(read: Read, *, now: datetime, offset: int) -> list[Button]:
         now: this moment.
         offset: seconds by which the clocks of who asks are before UTC's.
     """
-    rows = read(f"{_BUTTON} ORDER BY clicked_at DESC LIMIT ?", (MOST,))
+    rows = read(f"{_BUTTON} ORDER BY coalesce(clicked_at, 0) DESC LIMIT ?", (MOST,))
     found = {number: _button(Button, *values) for number, *values in rows}
     _count(found, read(_COUNTS, _spans(now, offset)), now=now)
     days: defaultdict[int, list[Day]] = defaultdict(list)
@@ -91,7 +91,7 @@ def one_button(read: Read, serial_number: str, *, now: datetime, offset: int) ->
         spans = _spans(now, offset)
         _count(
             {number: found},
-            read(f"{_COUNTS_OF} AND number = ? GROUP BY 2", (*spans, number)),
+            read(f"{_COUNTS_OF} AND number = ? GROUP BY 1, 2", (*spans, number)),
             now=now,
         )
         _estimate(found, read(_VOLTAGES_OF, (number, _days_back(now))))
@@ -102,7 +102,7 @@ def one_button(read: Read, serial_number: str, *, now: datetime, offset: int) ->
     return None
 
 
-def change(database: Database, serial_number: str, wanted: Change) -> bool:
+def change(database: Engine, serial_number: str, wanted: Change) -> bool:
     """Change what people call a button; return whether there is such a button."""
     known = database.read("SELECT number FROM button WHERE serial_number = ?", (serial_number,))
     for name in ("name", "place", "colour"):
@@ -174,26 +174,26 @@ def _instant(milliseconds: int | None) -> str | None:
 _BUTTON = """
 SELECT number, serial_number, name, place, colour, clicks, clicked_at, click_type, battery,
     battery_highest, state, state_at
-FROM button WHERE serial_number NOT NULL
+FROM button WHERE serial_number IS NOT NULL
 """
 # CROSS JOIN: SQLite then goes through the buttons, and to the place of each in the sums.
 _COUNTS_OF = f"""
-SELECT number, start / {HOUR}, sum(single + double + long + other),
-    sum(CASE WHEN start >= ? THEN single + double + long + other ELSE 0 END)
+SELECT number, start / {HOUR}, CAST(sum(single + double + long + other) AS BIGINT),
+    CAST(sum(CASE WHEN start >= ? THEN single + double + long + other ELSE 0 END) AS BIGINT)
 FROM button CROSS JOIN rollup
 WHERE step = {QUARTER} AND rollup.button = number AND start >= ?
 """  # noqa: S608 - constants
 _COUNTS = f"{_COUNTS_OF} GROUP BY 1, 2"
 _VOLTAGES = f"""
 SELECT number, start / {DAY}, rollup.battery FROM button CROSS JOIN rollup
-WHERE step = {DAY} AND rollup.button = number AND start >= ? AND rollup.battery NOT NULL
+WHERE step = {DAY} AND rollup.button = number AND start >= ? AND rollup.battery IS NOT NULL
 ORDER BY 1, 2
 """  # noqa: S608 - constants
 _VOLTAGES_OF = f"""
 SELECT start / {DAY}, battery FROM rollup
-WHERE step = {DAY} AND button = ? AND start >= ? AND battery NOT NULL ORDER BY 1
+WHERE step = {DAY} AND button = ? AND start >= ? AND battery IS NOT NULL ORDER BY 1
 """  # noqa: S608 - constants
 _HEAT = f"""
-SELECT (start + ?) / {HOUR}, sum(single + double + long + other) FROM rollup
+SELECT (start + ?) / {HOUR}, CAST(sum(single + double + long + other) AS BIGINT) FROM rollup
 WHERE step = {QUARTER} AND button = ? GROUP BY 1
 """  # noqa: S608 - constants

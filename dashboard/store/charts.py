@@ -130,6 +130,6 @@ _FROM = "FROM rollup WHERE step = ? AND button = ? AND start >= ? AND start < ? 
 _VOLTAGES = """
 SELECT start, battery FROM rollup
 WHERE step = ? AND button = (SELECT number FROM button WHERE serial_number = ?)
-    AND start >= ? AND start < ? AND battery NOT NULL
+    AND start >= ? AND start < ? AND battery IS NOT NULL
 ORDER BY start
 """

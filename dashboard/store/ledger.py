@@ -6,8 +6,8 @@ from datetime import datetime
 
 from dashboard.history import Recorded, Row, cut, recorded, row_of
 from dashboard.store.arrivals import Arrival, ButtonStatus, DeadLetter, milliseconds
+from dashboard.store.engine import Engine
 from dashboard.store.rollups import Rollups
-from iot_button.database import Database
 from iot_button.events import ProcessedClick
 
 MAX_DEAD_LETTERS = 10_000
@@ -51,12 +51,12 @@ class Batch:
     Texts were cut by `row_of`: what is kept of one message is bounded.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Engine) -> None:
         self._database = database
         self._buttons: dict[str, _Button] = {}
         self._rollups = Rollups()
         self._stored = Stored()
-        ((self._last_id,),) = database.read(_LAST_ID)
+        self._last_id = int(database.read(_LAST_ID)[0][0])
 
     def write(self, arrivals: Iterable[Arrival]) -> Stored:
         """Write everything, not yet committed; return what was new."""
@@ -71,6 +71,8 @@ class Batch:
         changed = [button for button in self._buttons.values() if button.clicks]
         self._database.write_many(_UPDATE_BUTTON, map(_update, changed))
         self._rollups.write(self._database)
+        if self._stored.rows:
+            self._database.write(_SET_LAST_ID, (str(self._last_id),))
         return self._stored
 
     def _write_click(self, click: ProcessedClick, received_at: datetime) -> None:
@@ -148,7 +150,8 @@ def _update(button: _Button) -> tuple[object, ...]:
     return *changes, button.number
 
 
-_LAST_ID = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'click'), 0)"
+_LAST_ID = "SELECT value FROM fact WHERE name = 'last_click'"
+_SET_LAST_ID = "UPDATE fact SET value = ? WHERE name = 'last_click'"
 _BUTTON = "SELECT number, battery_highest FROM button WHERE serial_number = ?"
 _INSERT_BUTTON = "INSERT INTO button (serial_number) VALUES (?) ON CONFLICT DO NOTHING"
 _UPDATE_BUTTON = """
@@ -157,7 +160,8 @@ UPDATE button SET clicks = clicks + ?, clicked_at = ?, click_type = ?,
 WHERE number = ?
 """
 _UPDATE_STATE = """
-UPDATE button SET state = ?, state_at = ? WHERE serial_number = ? AND state IS NOT ?
+UPDATE button SET state = ?, state_at = ?
+WHERE serial_number = ? AND coalesce(state, '') <> coalesce(?, '')
 """
 _INSERT_CLICK = """
 INSERT INTO click VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING

@@ -163,15 +163,15 @@ _BETWEEN = """
 SELECT
     (SELECT min(id) FROM
         (SELECT id FROM click WHERE received_at >= ? AND received_at < ?
-         ORDER BY received_at LIMIT 1000)),
+         ORDER BY received_at LIMIT 1000) AS candidate),
     (SELECT max(id) FROM
         (SELECT id FROM click WHERE received_at >= ? AND received_at < ?
-         ORDER BY received_at DESC LIMIT 1000))
+         ORDER BY received_at DESC LIMIT 1000) AS candidate)
 """
 _SELECT = """
 SELECT click.id, received_at, latency, serial_number, click.click_type, click.battery,
     click.battery_highest, ip_address, title, timestamp, event_id, click.clicked_at
 FROM click {index} JOIN button ON button.number = click.button
-WHERE {conditions} AND serial_number NOT NULL
+WHERE {conditions} AND serial_number IS NOT NULL
 ORDER BY click.id {order} LIMIT ?
 """

@@ -23,7 +23,7 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._idle: LifoQueue[sqlite3.Connection] = LifoQueue(MAX_IDLE)
+        self._idle: LifoQueue[Any] = LifoQueue(MAX_IDLE)
         self._is_closed = False
 
     def __call__(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -33,20 +33,27 @@ class Reader:
             StorageError: the file cannot be read.
         """
         try:
-            with self._lent() as connection:
-                return connection.execute(sql, parameters).fetchall()
+            return self._rows(sql, parameters)
         except sqlite3.Error as error:
             raise storage_error(self._path, error) from error
 
     def close(self) -> None:
         """Close the connections."""
         self._is_closed = True
+        self._forget_idle()
+
+    def _forget_idle(self) -> None:
         with contextlib.suppress(Empty):
             while True:
                 self._idle.get_nowait().close()
 
+    def _rows(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self._lent() as connection:
+            found: list[tuple[Any, ...]] = connection.execute(sql, parameters).fetchall()
+        return found
+
     @contextlib.contextmanager
-    def _lent(self) -> Iterator[sqlite3.Connection]:
+    def _lent(self) -> Iterator[Any]:
         try:
             connection = self._idle.get_nowait()
         except Empty:
@@ -63,7 +70,7 @@ class Reader:
             raise
         connection.close()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> Any:
         uri = f"{self._path.as_uri()}?mode=rw"  # read-only could not recover the log of a crash
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         for pragma in _PRAGMAS:

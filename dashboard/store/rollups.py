@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from dashboard.history import Row
 from dashboard.store import latencies
+from dashboard.store.engine import Engine
 from dashboard.store.latencies import Histogram
 from dashboard.store.schema import EVERY_BUTTON, STEPS
-from iot_button.database import Database
 
 KINDS = ("SINGLE", "DOUBLE", "LONG", "other")
 """What is counted apart: the order of the columns."""
@@ -52,24 +52,24 @@ class Rollups:
             known = self._sums[key] = Sum()
         return known
 
-    def write(self, database: Database) -> None:
+    def write(self, database: Engine) -> None:
         """Add all to what the tables have."""
         database.write_many(_WRITE, [_merged(database, *item) for item in self._sums.items()])
 
 
-def _merged(database: Database, key: Key, new: Sum) -> tuple[int | bytes | None, ...]:
+def _merged(database: Engine, key: Key, new: Sum) -> tuple[int | bytes | None, ...]:
     for (before,) in database.read(_READ, key):
         latencies.merge(new.histogram, before)
     return *key, *new.counts, new.battery, latencies.encode(new.histogram)
 
 
 _READ = """
-SELECT latencies FROM rollup WHERE step = ? AND button = ? AND start = ? AND latencies NOT NULL
+SELECT latencies FROM rollup WHERE step = ? AND button = ? AND start = ? AND latencies IS NOT NULL
 """
 _WRITE = """
 INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET
-    single = single + excluded.single, double = double + excluded.double,
-    long = long + excluded.long, other = other + excluded.other,
-    battery = coalesce(excluded.battery, battery), latencies = excluded.latencies
+ON CONFLICT (step, button, start) DO UPDATE SET
+    single = rollup.single + excluded.single, double = rollup.double + excluded.double,
+    long = rollup.long + excluded.long, other = rollup.other + excluded.other,
+    battery = coalesce(excluded.battery, rollup.battery), latencies = excluded.latencies
 """

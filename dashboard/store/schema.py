@@ -19,6 +19,7 @@ SCHEMA = (
     """
     CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     INSERT INTO fact VALUES ('id', lower(hex(randomblob(8)))), ('fine_from', '0');
+    INSERT INTO fact VALUES ('last_click', '0');
 
     CREATE TABLE button (
         number INTEGER PRIMARY KEY,
@@ -37,7 +38,7 @@ SCHEMA = (
     CREATE INDEX button_by_click ON button (clicked_at);
 
     CREATE TABLE click (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        id INTEGER PRIMARY KEY,
         button INTEGER NOT NULL,
         event_id TEXT,
         received_at INTEGER NOT NULL,
@@ -86,7 +87,9 @@ SCHEMA = (
 )
 """Scripts: number n leads from version n to n + 1. An index ends with the id by itself.
 
-A button's row may outlive its clicks: its days stay summed up. One without a serial number is being
-deleted, in steps, which go on after a crash. `fine_from`: the day (in seconds) from which minutes
-and quarters are kept; of what was before it, days alone.
+A button's row may outlive its clicks: its days stay summed up. One without a serial number is
+being deleted, in steps, which go on after a crash.
+`last_click`: the highest id that a click ever had: none is given twice.
+`fine_from`: the day (in seconds) from which minutes and quarters are kept; of what was before it,
+days alone.
 """

@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -12,11 +11,12 @@ from typing import Self, TypeVar
 
 from dashboard.history import MAX_ROWS, Recorded, recorded
 from dashboard.store.arrivals import Arrival
+from dashboard.store.engine import Engine, Sqlite
 from dashboard.store.pages import latest
-from dashboard.store.schema import APPLICATION, FILE, SCHEMA
+from dashboard.store.reader import Reader
+from dashboard.store.schema import FILE
 from dashboard.store.tidying import Keep, Tidying
 from dashboard.store.writer import Item, Job, Writer
-from iot_button.database import Database
 from iot_button.files import StorageError
 
 T = TypeVar("T")
@@ -26,8 +26,6 @@ MAX_WAITING = 10_000
 
 JOB_TIMEOUT = 10.0
 REWRITE_TIMEOUT = 300.0
-
-_CACHE = "PRAGMA cache_size = -16384"  # KiB
 
 
 class Store:
@@ -39,6 +37,7 @@ class Store:
 
     Args:
         state_dir: where the file is.
+        url: of a PostgreSQL database to be used in place of the file.
         keep: how much is kept.
         on_failed: called on the writing thread when it can write no more.
     """
@@ -47,10 +46,12 @@ class Store:
         self,
         state_dir: Path,
         *,
+        url: str | None = None,
         keep: Keep | None = None,
         on_failed: Callable[[], None] = lambda: None,
     ) -> None:
         self.path = state_dir / FILE
+        self._url = url
         self.id = ""
         self.latest: list[Recorded] = []
         self._tidying = Tidying(keep or Keep())
@@ -101,7 +102,7 @@ class Store:
         if self._failure is None:
             self._waiting.put(arrival)
 
-    def run(self, work: Callable[[Database], T], *, timeout: float = JOB_TIMEOUT) -> T:
+    def run(self, work: Callable[[Engine], T], *, timeout: float = JOB_TIMEOUT) -> T:
         """Have something done on the writing thread, in a transaction of its own.
 
         Raises:
@@ -119,34 +120,41 @@ class Store:
         return found
 
     def rewrite(self) -> None:
-        """Write the file anew, so that nothing is left in it of what was deleted.
+        """Write everything anew, so that nothing is left on the disk of what was deleted.
 
-        SQLite's own secure_delete leaves copies of what once moved to another page. Clicks
-        wait meanwhile, a second or more for 100 MB, and there must be room for a second file.
+        Clicks wait meanwhile, a second or more for 100 MB, and there must be room for a second
+        file.
 
         Raises:
             StorageError: it cannot be written.
-            TimeoutError: somebody has been reading the file for `JOB_TIMEOUT` seconds.
         """
-        self.run(_vacuum, timeout=REWRITE_TIMEOUT)
-        deadline = time.monotonic() + JOB_TIMEOUT
-        while self.run(_is_log_in_use):
-            if time.monotonic() > deadline:
-                raise TimeoutError
+        self.run(lambda database: database.rewrite(), timeout=REWRITE_TIMEOUT)
+
+    def reader(self) -> Reader:
+        """Return a way to read what is kept, for any thread."""
+        if self._url is None:
+            return Reader(self.path)
+        from dashboard.store.postgres import PostgresReader  # psycopg is an extra
+
+        return PostgresReader(self._url)
 
     def _run(self) -> None:
         try:
-            with Database(
-                self.path, application=APPLICATION, schema=SCHEMA, is_read_by_others=True
-            ) as database:
+            with self._engine() as database:
                 writer = self._open(database)
                 self._opened.set_result(writer)
                 writer.run()
         except Exception as error:  # noqa: BLE001 - raised again where someone waits for us
             self._fail(error)
 
-    def _open(self, database: Database) -> Writer:
-        database.read(_CACHE)
+    def _engine(self) -> Engine:
+        if self._url is None:
+            return Sqlite(self.path.parent)
+        from dashboard.store.postgres import Postgres  # psycopg is an extra
+
+        return Postgres(self._url)
+
+    def _open(self, database: Engine) -> Writer:
         ((self.id,),) = database.read("SELECT value FROM fact WHERE name = 'id'")
         self.latest = [recorded(row) for row in latest(database.read, MAX_ROWS)]
         return Writer(
@@ -172,12 +180,3 @@ class Store:
                 item = self._waiting.get_nowait()
                 if isinstance(item, Job):
                     item.result.set_exception(StorageError(self.path, str(error)))
-
-
-def _vacuum(database: Database) -> None:
-    database.read("VACUUM")
-
-
-def _is_log_in_use(database: Database) -> bool:
-    ((is_busy, _pages, _moved),) = database.read("PRAGMA wal_checkpoint(TRUNCATE)")
-    return bool(is_busy)

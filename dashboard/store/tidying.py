@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboard.store.arrivals import milliseconds
+from dashboard.store.engine import Engine
 from dashboard.store.schema import DAY
-from iot_button.database import Database
 from iot_button.events import utc_now
 
 STEP_ROWS = 500
@@ -36,12 +36,12 @@ class Tidying:
         self._keep = keep
         self._now = now
 
-    def step(self, database: Database) -> bool:
+    def step(self, database: Engine) -> bool:
         """Delete some of what is to go, uncommitted; return whether there may be more."""
         steps = (erase_some, self._by_age, self._by_size, _forget_a_button)
         return any(step(database) for step in steps)
 
-    def _by_age(self, database: Database) -> bool:
+    def _by_age(self, database: Engine) -> bool:
         oldest_kept = milliseconds(self._now() - timedelta(days=self._keep.days))
         days = oldest_kept // 1000 // DAY * DAY
         ((fine_from,),) = database.read("SELECT value FROM fact WHERE name = 'fine_from'")
@@ -52,13 +52,13 @@ class Tidying:
         count += database.write(_DELETE_FINE, (days, STEP_ROWS))
         return count >= STEP_ROWS
 
-    def _by_size(self, database: Database) -> bool:
-        if _used_bytes(database) <= self._keep.megabytes * _MEGABYTE:
+    def _by_size(self, database: Engine) -> bool:
+        if database.used_bytes() <= self._keep.megabytes * _MEGABYTE:
             return False
         return _delete_clicks(database, _OLDEST_CLICKS) > 0
 
 
-def erase(database: Database, serial_number: str) -> bool:
+def erase(database: Engine, serial_number: str) -> bool:
     """Take a button's name away from all that is known of it; `erase_some` deletes that then.
 
     Returns:
@@ -68,7 +68,7 @@ def erase(database: Database, serial_number: str) -> bool:
     return bool(database.write(_MAKE_NAMELESS, (serial_number,)))
 
 
-def erase_some(database: Database) -> bool:
+def erase_some(database: Engine) -> bool:
     """Delete some of what `erase` has made nameless; return whether there may be more."""
     for (number,) in database.read("SELECT number FROM button WHERE serial_number IS NULL LIMIT 1"):
         for delete in (_DELETE_CLICKS_OF, _DELETE_ROLLUPS_OF):
@@ -79,14 +79,14 @@ def erase_some(database: Database) -> bool:
     return False
 
 
-def _delete_clicks(database: Database, which: str, *parameters: int) -> int:
+def _delete_clicks(database: Engine, which: str, *parameters: int) -> int:
     return database.write(
         f"DELETE FROM click WHERE id IN ({which})",  # noqa: S608 - a constant of this module
         (*parameters, STEP_ROWS),
     )
 
 
-def _forget_a_button(database: Database) -> bool:
+def _forget_a_button(database: Engine) -> bool:
     ((count,),) = database.read("SELECT count(*) FROM button")
     if count <= MOST_BUTTONS:
         return False
@@ -94,19 +94,11 @@ def _forget_a_button(database: Database) -> bool:
     return any(erase(database, serial_number) for (serial_number,) in stale)
 
 
-def _used_bytes(database: Database) -> int:
-    pages, free, size = (
-        int(database.read(f"PRAGMA {name}")[0][0])
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return (pages - free) * size
-
-
 _OLD_CLICKS = "SELECT id FROM click WHERE received_at < ? ORDER BY received_at LIMIT ?"
 _OLDEST_CLICKS = "SELECT id FROM click ORDER BY id LIMIT ?"
 _DELETE_OLD_LETTERS = """
 DELETE FROM dead_letter WHERE id IN
-    (SELECT id FROM (SELECT id, received_at FROM dead_letter ORDER BY id LIMIT 100)
+    (SELECT id FROM (SELECT id, received_at FROM dead_letter ORDER BY id LIMIT 100) AS candidate
      WHERE received_at < ? LIMIT ?)
 """
 _DELETE_FINE = """
@@ -128,7 +120,7 @@ DELETE FROM rollup WHERE (step, button, start) IN
 """
 _STALE_BUTTON = """
 SELECT serial_number FROM button
-WHERE serial_number NOT NULL AND name IS NULL
+WHERE serial_number IS NOT NULL AND name IS NULL
     AND NOT EXISTS (SELECT * FROM click WHERE click.button = button.number)
 ORDER BY clicked_at LIMIT 1
 """

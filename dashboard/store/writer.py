@@ -11,9 +11,9 @@ from typing import Any
 
 from dashboard.history import Recorded
 from dashboard.store.arrivals import Arrival
+from dashboard.store.engine import Engine
 from dashboard.store.ledger import Batch, Stored
 from dashboard.store.tidying import Tidying
-from iot_button.database import Database
 from iot_button.files import DamagedFileError, StorageError
 
 log = logging.getLogger(__name__)
@@ -26,11 +26,11 @@ _TIDY_EVERY = 60.0
 class Job:
     """Something to do on the writing thread in a transaction of its own, and who waits for it."""
 
-    def __init__(self, work: Callable[[Database], Any]) -> None:
+    def __init__(self, work: Callable[[Engine], Any]) -> None:
         self._work = work
         self.result: Future[Any] = Future()
 
-    def run(self, database: Database) -> None:
+    def run(self, database: Engine) -> None:
         """Do it; what it raises is for who waits, and a damaged file for us too."""
         try:
             found = self._work(database)
@@ -61,7 +61,7 @@ class Writer:
 
     def __init__(
         self,
-        database: Database,
+        database: Engine,
         waiting: "Queue[Item]",
         *,
         tidying: Tidying,
@@ -162,7 +162,11 @@ class Writer:
             self._database.undo()
             log.warning("could not make room: %s", error)
             return False
+        except Exception:
+            self._database.undo()
+            log.exception("could not make room")
+            return False
         return has_more
 
 
-_COUNT_BUTTONS = "SELECT count(*) FROM button WHERE serial_number NOT NULL"
+_COUNT_BUTTONS = "SELECT count(*) FROM button WHERE serial_number IS NOT NULL"

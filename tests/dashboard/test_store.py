@@ -9,8 +9,8 @@ import pytest
 
 from dashboard.store import Reader, Store
 from dashboard.store.arrivals import Arrival
+from dashboard.store.engine import Engine
 from dashboard.store.pages import Filter, page
-from iot_button.database import Database
 from iot_button.files import DamagedFileError, InUseError, StorageError
 from tests.dashboard.helpers import click, keep
 from tests.storage import no_file_above
@@ -121,7 +121,7 @@ def test_a_damaged_file_is_set_aside_at_the_start(tmp_path: Path) -> None:
     assert (tmp_path / "dashboard.db.damaged-1").exists()
 
 
-def forget_and_count(database: Database) -> None:
+def forget_and_count(database: Engine) -> None:
     database.read("PRAGMA shrink_memory")  # or the pages in memory would be read
     database.read("SELECT count(*) FROM click")
 

@@ -1,5 +1,7 @@
 """`iot-button dashboard`: the web dashboard alone."""
 
+import logging
+
 import click
 
 from dashboard.gate import Gate
@@ -10,7 +12,9 @@ from iot_button.console import say_ready
 from iot_button.errors import IotButtonError
 from iot_button.lifetime import Lifetime
 from iot_button.options import PORT, takes_settings, until_stdin_closes
-from iot_button.settings import Settings
+from iot_button.settings import Settings, is_loopback
+
+log = logging.getLogger(__name__)
 
 
 @click.command(name="dashboard", epilog="Example: iot-button dashboard --port 8081")
@@ -31,6 +35,9 @@ from iot_button.settings import Settings
 @takes_settings
 def command(settings: Settings, *, until_stdin_closes: bool) -> None:
     """Run the web dashboard alone. It needs a broker that runs."""
+    ours = settings.dashboard
+    if not (is_loopback(ours.host) or ours.has_tls or ours.proxies):
+        log.warning("passwords cross the network in the clear: set dashboard.tls = true")
     if settings.dashboard.server == "gunicorn":
         run_gunicorn(settings, until_stdin_closes=until_stdin_closes)
         return

@@ -114,7 +114,7 @@ def _kind(schema: Schema) -> str:
         return " or ".join(_kind(one) for one in schema["anyOf"])
     if "enum" in schema:
         return " or ".join(str(one) for one in schema["enum"])
-    kind = schema.get("type", "object")
+    kind: str = schema.get("type", "object")
     if kind == "array":
         return f"list of {_kind(schema['items'])}"
     if schema.get("format") == "date-time":

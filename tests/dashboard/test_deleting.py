@@ -9,6 +9,7 @@ from dashboard import create_app
 from dashboard.ingest import hub_for
 from dashboard.store import Reader, Store
 from dashboard.store.arrivals import ButtonStatus, DeadLetter
+from dashboard.store.buttons import Change, change
 from dashboard.store.tidying import STEP_ROWS, Keep, erase, erase_some
 from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress, Settings
@@ -118,3 +119,24 @@ def test_what_is_too_old_is_deleted_and_what_is_young_enough_is_not(tmp_path: Pa
         eventually(lambda: reader("SELECT event_id FROM click") == [("29",)], what="only the young")
         assert reader("SELECT request_id FROM dead_letter") == [("29",)]
         reader.close()
+
+
+def test_whoever_invents_serial_numbers_fills_no_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.store.tidying.MOST_BUTTONS", 3)
+    old = datetime.now(UTC) - timedelta(days=40)
+    with Store(tmp_path, keep=Keep(days=1000)) as store:
+        for number in range(6):
+            keep(store, click(serial_number=f"OLD-{number}"), at=old + timedelta(hours=number))
+        keep(store, click(serial_number="PRESSED"))
+        store.run(lambda database: change(database, "OLD-0", Change(name="Door")))
+    with Store(tmp_path, keep=Keep(days=30)) as store:
+        read = store.reader()
+        wanted = [("OLD-0",), ("OLD-5",), ("PRESSED",)]  # named, last of the old, still pressed
+        eventually(
+            lambda: read("SELECT serial_number FROM button ORDER BY 1") == wanted,
+            what="the stalest are forgotten",
+        )
+        assert read("SELECT count(DISTINCT button) FROM rollup WHERE button > 0") == [(3,)]
+        read.close()

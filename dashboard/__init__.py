@@ -14,7 +14,6 @@ from dashboard import (
     press_pages,
     security,
 )
-from dashboard.functions_client import RuntimeClient
 from dashboard.gate import Gate
 from dashboard.live import Hub
 from dashboard.store import Store
@@ -41,7 +40,7 @@ def create_app(
     app.register_blueprint(press_pages.create_blueprint(store))
     app.register_blueprint(api.create_blueprint(connection, settings.topic_names))
     app.register_blueprint(data_api.create_blueprint(store, hub, connection, settings.topic_names))
-    app.register_blueprint(functions_api.create_blueprint(RuntimeClient(settings.functions)))
+    app.register_blueprint(functions_api.create_blueprint(settings))
     app.register_blueprint(openapi.create_blueprint())
     app.register_blueprint(live.create_blueprint(hub, gate))
     return app

@@ -72,6 +72,7 @@ NEEDED: Final[Mapping[str, Level]] = {
     "GET /api/deadletters": Level.VIEWER,
     "GET /functions": Level.VIEWER,
     "GET /functions/*": Level.VIEWER,
+    "GET /api/costs": Level.VIEWER,
     "GET /api/functions": Level.VIEWER,
     "GET /api/functions/*": Level.VIEWER,
     "GET /api/functions/*/logs": Level.VIEWER,

@@ -3,13 +3,15 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Flask, Response, abort, request
 
 from dashboard import arguments
 from dashboard.answers import JSON, as_json
+from dashboard.costs_usage import Usage
 from dashboard.functions_client import MOST_LINES, NoRuntimeError, RefusedError, RuntimeClient
 from dashboard.functions_figures import FunctionFigures, together
 from dashboard.functions_views import (
@@ -21,6 +23,7 @@ from dashboard.functions_views import (
     letter_of,
     line_of,
 )
+from iot_button.settings import Settings
 
 GOOD_FOR: Final = 1.0
 """Seconds for which all browsers are shown one answer of the runtime."""
@@ -37,10 +40,16 @@ SWITCHES: Final = tuple(_SWITCHES)
 
 
 class Overview:
-    """What all functions do, asked once for all who want to know at about the same time."""
+    """What all functions do, asked once for all who want to know at about the same time.
 
-    def __init__(self, runtime: RuntimeClient) -> None:
+    Args:
+        runtime: who is asked.
+        usage: what adds up what they use.
+    """
+
+    def __init__(self, runtime: RuntimeClient, usage: Usage) -> None:
         self._runtime = runtime
+        self._usage = usage
         self._lock = threading.Lock()
         self._good_until = 0.0
         self._answer = FunctionsAnswer(runtime.url, None, [])
@@ -66,25 +75,40 @@ class Overview:
             return FunctionsAnswer(runtime.url, error.problem, [])
         except ValueError:
             return FunctionsAnswer(runtime.url, f"what {runtime.url} tells makes no sense", [])
+        self._usage.take(found)
         return FunctionsAnswer(runtime.url, None, found)
 
 
-def create_blueprint(runtime: RuntimeClient) -> Blueprint:
+def create_blueprint(settings: Settings) -> Blueprint:
     """Return everything about functions under `/api/`."""
+    runtime = RuntimeClient(settings.functions)
+    usage = Usage(
+        Path(settings.state_dir) / "dashboard" / "usage.json",
+        server_price=settings.dashboard.server_price,
+    )
+    overview = Overview(runtime, usage)
     blueprint = Blueprint("functions", __name__)
     blueprint.register_error_handler(NoRuntimeError, _away)
     blueprint.register_error_handler(RefusedError, _refused)
-    overview = Overview(runtime)
-    _add_reading(blueprint, runtime, overview)
+    blueprint.record(lambda state: state.app.extensions.update(functions=overview))
+    _add_reading(blueprint, runtime, overview, usage)
     _add_changing(blueprint, runtime, overview)
     return blueprint
 
 
-def _add_reading(blueprint: Blueprint, runtime: RuntimeClient, overview: Overview) -> None:
+def _add_reading(
+    blueprint: Blueprint, runtime: RuntimeClient, overview: Overview, usage: Usage
+) -> None:
     @blueprint.get("/api/functions")
     def functions() -> Response:
         """Return all functions; also 200 where no runtime answers, with the problem."""
         return as_json(overview.get())
+
+    @blueprint.get("/api/costs")
+    def costs() -> Response:
+        """Return what this month would have cost on AWS."""
+        overview.get()
+        return as_json(usage.costs())
 
     @blueprint.get("/api/functions/<name>")
     def function(name: str) -> Response:
@@ -123,6 +147,12 @@ def _add_changing(blueprint: Blueprint, runtime: RuntimeClient, overview: Overvi
         _SWITCHES[switch](runtime, name)
         overview.forget()
         return as_json(_one(overview, name))
+
+
+def overview_of(app: Flask) -> Overview:
+    """Return an application's overview."""
+    found: Overview = app.extensions["functions"]
+    return found
 
 
 def _one(overview: Overview, name: str) -> FunctionFigures:

@@ -45,9 +45,13 @@ class Measured(msgspec.Struct):
 
 
 class Durations(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Milliseconds; null where there was none. A percentile is a guess within a bucket."""
+    """Milliseconds, `total` of all together; null where there was none.
+
+    A percentile is a guess within a bucket.
+    """
 
     count: int
+    total: float
     mean: float | None
     p50: float | None
     p90: float | None
@@ -129,7 +133,8 @@ def durations(histogram: Histogram) -> Durations:
     p50, p90, p99 = (_milliseconds(quantile(histogram, share)) for share in (0.5, 0.9, 0.99))
     count = histogram.count
     mean = _milliseconds(histogram.total / count) if count else None
-    return Durations(count=count, mean=mean, p50=p50, p90=p90, p99=p99)
+    total = round(histogram.total * 1000, 3)
+    return Durations(count=count, total=total, mean=mean, p50=p50, p90=p90, p99=p99)
 
 
 def quantile(histogram: Histogram, share: float) -> float | None:

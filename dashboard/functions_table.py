@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from dashboard.api_table import Parameter, Route
+from dashboard.costs import Costs
 from dashboard.functions_api import SWITCHES
 from dashboard.functions_client import MOST_LINES
 from dashboard.functions_figures import FunctionFigures
@@ -54,6 +55,11 @@ ROUTES: Final = (
         path="/api/functions",
         summary="All functions, or why the runtime does not tell of them",
         answer=FunctionsAnswer,
+    ),
+    Route(
+        path="/api/costs",
+        summary="What this month's work would have cost on AWS, and what a small server costs",
+        answer=Costs,
     ),
     Route(
         path="/api/functions/{name}",

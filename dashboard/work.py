@@ -7,6 +7,8 @@ from typing import NamedTuple
 from flask import Flask
 
 from dashboard import create_app
+from dashboard.costs_usage import looked_after
+from dashboard.functions_api import overview_of
 from dashboard.gate import Gate
 from dashboard.ingest import Ingest, connection_for, hub_for, store_for
 from dashboard.live import MAX_CLIENTS, Hub
@@ -50,4 +52,5 @@ def at_work(
         with connection:
             connection.wait_ready(START_TIMEOUT, unless=is_over)
             app = create_app(settings, hub=hub, connection=connection, store=store, gate=gate)
-            yield Work(app, hub)
+            with looked_after(overview_of(app).get):
+                yield Work(app, hub)

@@ -6,6 +6,9 @@ import msgspec
 
 from iot_button.setting_types import Port, SessionLength, Text, is_loopback
 
+SERVER_PRICE = 5.0
+"""US dollars a month for a small server, named in `dashboard/costs.py`."""
+
 
 class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The web dashboard. `client_id`: as for the function runtime.
@@ -20,6 +23,7 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     `names`: what it is called in a browser's address line, beside its own address.
     `tls`: with the certificate of this installation; `certificate_file`, `key_file`: or with one's
     own, PEM.
+    `server_price`: US dollars a month for the server that the costs on AWS are compared with.
     `proxies`: how many trusted ones stand before it, whose X-Forwarded-* headers count.
     """
 
@@ -38,6 +42,7 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     certificate_file: Text | None = None
     key_file: Text | None = None
     proxies: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
+    server_price: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = SERVER_PRICE
 
     @property
     def has_tls(self) -> bool:

@@ -3,9 +3,11 @@
 import { ask } from "./request.js";
 import { follow } from "./shell.js";
 import { leaveWhenLoggedOut } from "./session.js";
+import { showBill } from "./functions-bill.js";
 import { count, put, running, showState, took, waiting, whileVisible } from "./functions-words.js";
 
 const READ_MS = 2000;
+const BILL_MS = 20_000;
 
 const byId = (id) => document.getElementById(id);
 const template = byId("card").content.firstElementChild;
@@ -75,4 +77,11 @@ function say(words, state = "") {
 }
 
 whileVisible(read, READ_MS);
+whileVisible(async () => {
+  try {
+    showBill(await ask("/api/costs"));
+  } catch {
+    byId("bill").hidden = true; // what is wrong is said above
+  }
+}, BILL_MS);
 follow();

@@ -67,6 +67,7 @@ def test_each_function_tells_its_counts_its_durations_and_what_waits(
     assert 0 < enrich["duration"]["p50"] <= enrich["duration"]["p99"] <= 100
     assert enrich["coldStarts"] == {
         "count": 0,
+        "total": 0.0,
         "mean": None,
         "p50": None,
         "p90": None,

@@ -72,6 +72,15 @@ def test_each_function_has_a_card_that_is_kept_up_to_date(
     expect(shared.locator("h1")).to_have_text("enrich")
 
 
+def test_the_page_says_what_it_would_have_cost_on_aws(shared: Page, kept: Kept) -> None:
+    shared.goto(kept.url("/functions"))
+    expect(shared.locator("#bill-total")).to_contain_text("after Lambda's free tier")
+    expect(shared.locator("#bill-server")).to_have_text(re.compile(r"^\$5\.00Amazon Lightsail"))
+    shared.get_by_text("Line by line").click()
+    expect(shared.locator("#bill-items tr")).to_have_count(6)
+    expect(shared.locator("#bill-prices")).to_have_text("2025 in us-east-1")
+
+
 def test_a_runtime_that_is_away_is_said_with_what_to_do_about_it(
     shared: Page, tmp_path: Path
 ) -> None:
@@ -162,6 +171,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     shared.wait_for_selector("#page-link[data-state=good]")
     shared.wait_for_selector(".card .events, .letter")
     shared.evaluate(AXE)
+    shared.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     try:
         for width, scheme in ((1280, "light"), (390, "dark")):
             shared.set_viewport_size({"width": width, "height": 800})

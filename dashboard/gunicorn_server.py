@@ -17,6 +17,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from dashboard.gate import Gate
@@ -103,6 +104,8 @@ class Server(BaseApplication):  # type: ignore[misc]
             sys.exit(Arbiter.APP_LOAD_ERROR)
         self._stack.enter_context(gate)
         self._hub = work.hub
+        for kind in (ParseException, NoMoreData):
+            work.app.register_error_handler(kind, _bad_body)
         return work.app
 
     def _begin(self, worker: "Worker") -> None:
@@ -185,6 +188,10 @@ def _is_news(record: logging.LogRecord) -> bool:
     """Whether we have not said it ourselves already."""
     is_refused_start = isinstance(record.args, tuple) and Arbiter.APP_LOAD_ERROR in record.args
     return not is_refused_start and not str(record.msg).startswith(("Reason: ", "Shutting down: "))
+
+
+def _bad_body(_error: Exception) -> tuple[dict[str, str], int]:
+    return {"error": "the body of this request breaks off, or is none"}, 400
 
 
 def _stop() -> None:

@@ -6,10 +6,12 @@ import json
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from broker.certificates import ServerCertificates
@@ -39,8 +41,8 @@ def trust(state_dir: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=CertificateFiles.of(state_dir).ca)
 
 
-@pytest.fixture
-def served(state_dir: Path) -> Iterator[tuple[Hub, Port]]:
+@contextlib.contextmanager
+def serving_with_tls(state_dir: Path) -> Iterator[tuple[Hub, Port]]:
     settings, hub = settings_of(state_dir, login="auto", tls=True), new_hub()
     listener = listen(settings.dashboard)
     assert url(settings.dashboard, listener).startswith("https://127.0.0.1:")
@@ -48,6 +50,12 @@ def served(state_dir: Path) -> Iterator[tuple[Hub, Port]]:
     app = make_app(settings, hub=hub)
     with serving(app, listener, certificate=certificate_of(settings)), hub:
         yield hub, port
+
+
+@pytest.fixture
+def served(state_dir: Path) -> Iterator[tuple[Hub, Port]]:
+    with serving_with_tls(state_dir) as both:
+        yield both
 
 
 def get(port: Port, path: str, trust: ssl.SSLContext) -> http.client.HTTPResponse:
@@ -88,6 +96,22 @@ def test_a_browser_that_reads_late_misses_nothing_and_gets_each_event_whole(
                 seen.append(message["click"]["id"])
     assert seen == list(range(1, count + 1))
     eventually(lambda: hub.clients == 0, what="the browser is forgotten")
+
+
+def test_browsers_are_told_when_it_stops(state_dir: Path, trust: ssl.SSLContext) -> None:
+    with contextlib.ExitStack() as stack:
+        with serving_with_tls(state_dir) as (_hub, port):
+            feed = f"wss://127.0.0.1:{port}/ws"
+            clients = [stack.enter_context(connect(feed, ssl=trust)) for _ in range(5)]
+            for client in clients:
+                client.recv(timeout=DEADLINE)
+            began = time.monotonic()
+        assert time.monotonic() - began < 2.0
+        for client in clients:
+            with pytest.raises(ConnectionClosed) as closed:
+                client.recv(timeout=DEADLINE)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1001
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import time
 import urllib.request
 from pathlib import Path
@@ -80,6 +81,31 @@ def test_a_worker_that_dies_is_started_again(served: Program, publisher: Listene
 def clicks(address: str) -> str:
     with urllib.request.urlopen(f"{address}/api/clicks", timeout=DEADLINE) as answer:  # noqa: S310
         return str(answer.read())
+
+
+POST = b"POST /api/press HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+def test_bad_requests_get_plain_refusals_and_leave_no_trace(served: Program) -> None:
+    for request in (
+        b"GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        POST + b"Content-Length: nine\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello",
+        POST + b"Content-Length: 40\r\n\r\n{",
+        b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", served.port("dashboard"))) as raw:
+            raw.settimeout(DEADLINE)
+            raw.sendall(request)
+            raw.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda raw=raw: raw.recv(4096), b""))  # type: ignore[misc]
+        assert answer.split(b" ", 2)[1][:1] == b"4", (request, answer)
+    served.send(signal.SIGTERM)
+    assert served.end() == 0
+    assert [line for line in served.said if not line.startswith("ready")] == []
 
 
 def test_what_keeps_the_worker_from_starting_is_said_once(start: Start) -> None:

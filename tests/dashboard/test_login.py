@@ -358,6 +358,18 @@ def test_a_session_ends_idle_and_in_the_end_in_any_case(tmp_path: Path) -> None:
     assert not sessions.is_alive(ticket, is_used=True)
 
 
+def test_a_session_that_is_used_gets_a_newer_cookie_and_others_do_not(state_dir: Path) -> None:
+    client = make_app(settings_of(state_dir, session_idle=20.0)).test_client()
+    log_in(client, "ada")
+    cookies = eventually(
+        lambda: client.get("/api/session").headers.getlist("Set-Cookie"), what="it is renewed"
+    )
+    assert cookies[0].startswith("iot_button_session=")
+    assert client.get("/api/session").json["name"] == "ada"  # type: ignore[index]
+    stranger = client.application.test_client().get("/api/session")
+    assert "Set-Cookie" not in stranger.headers
+
+
 def test_the_key_is_for_its_owner_alone_and_stays(tmp_path: Path) -> None:
     first = Sessions(tmp_path / "d", idle=10, age=10)
     ticket = first.start(name="ada")

@@ -16,6 +16,7 @@ from iot_button.accounts_file import AccountFile, Role
 from tests.dashboard.guests import PASSWORD, log_in, make_app, settings_of, token_of
 from tests.support import DEADLINE
 
+AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
 Port = int
 
 
@@ -128,6 +129,26 @@ def test_one_logs_in_by_keyboard_and_without_javascript(
     expect(old_browser).to_have_title("iot-button: log in")
     old_browser.goto(home)
     expect(old_browser).to_have_title("iot-button: log in")
+
+
+LOOKS = [(size, scheme) for size in ((360, 740), (1280, 800)) for scheme in ("light", "dark")]
+
+
+def test_axe_finds_nothing_at_the_login_on_phone_and_desktop_in_light_and_dark(
+    page: Page, app_and_port: tuple[Any, Port]
+) -> None:
+    page.goto(f"http://127.0.0.1:{app_and_port[1]}/")
+    page.get_by_label("Name").fill("nobody")
+    page.get_by_label("Password").fill("a wrong password")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.evaluate(AXE)
+    for (width, height), scheme in LOOKS:
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        found = page.evaluate("axe.run(document)")
+        assert [(one["id"], one["help"]) for one in found["violations"]] == [], (width, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
 def test_a_page_that_is_open_goes_to_the_login_when_the_session_ends(

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.dashboard.guests import log_in, make_accounts, make_app, settings_of
 from tests.dashboard.kept import Kept
 from tests.dashboard.looking import overflow, quiet_page
 from tests.support import DEADLINE
@@ -26,6 +27,13 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
 def shared(browser: Browser) -> Iterator[Page]:
     with quiet_page(browser) as page:
         yield page
+
+
+@pytest.fixture(scope="module")
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    state_dir = tmp_path_factory.mktemp("accounts")
+    make_accounts(state_dir)
+    return state_dir
 
 
 def names(page: Page) -> list[str]:
@@ -181,3 +189,15 @@ def test_no_page_scrolls_sideways(shared: Page, kept: Kept, path: str) -> None:
             assert overflow(shared) <= 0, width
     finally:
         shared.set_viewport_size({"width": 1280, "height": 800})
+
+
+@pytest.mark.parametrize(("name", "may_edit"), [("vera", False), ("oscar", False), ("ada", True)])
+def test_only_who_may_change_a_button_is_offered_it(
+    accounts: Path, name: str, may_edit: bool
+) -> None:
+    client = make_app(settings_of(accounts)).test_client()
+    log_in(client, name)
+    page = client.get("/buttons/KITCHEN").text
+    assert ("Only an admin can change this." in page) is not may_edit
+    assert ('<fieldset class="form" disabled>' in page) is not may_edit
+    assert f"Logged in as {name}" in page

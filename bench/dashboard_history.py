@@ -66,6 +66,7 @@ def fill(database: Engine, size: int) -> None:
     numbers = {"size": size, "buttons": BUTTONS, "days": DAYS, "start": start}
     database.write(FILL, numbers)  # type: ignore[arg-type]  # names in place of a sequence
     database.write(FILL_BUTTONS)
+    database.write("UPDATE fact SET value = ? WHERE name = 'last_click'", (str(size),))
     for step in STEPS:
         for number in ("0", "button"):
             query = FILL_SUMS.format(number=number)

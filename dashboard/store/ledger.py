@@ -164,11 +164,13 @@ UPDATE button SET state = ?, state_at = ?
 WHERE serial_number = ? AND coalesce(state, '') <> coalesce(?, '')
 """
 _INSERT_CLICK = """
-INSERT INTO click VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+INSERT INTO click VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (button, event_id) WHERE event_id IS NOT NULL DO NOTHING
 """
 _INSERT_DEAD_LETTER = """
 INSERT INTO dead_letter
     (received_at, function, reason, attempts, request_id, serial_number, payload)
-VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (function, request_id) WHERE request_id IS NOT NULL DO NOTHING
 """
 _TRIM_DEAD_LETTERS = "DELETE FROM dead_letter WHERE id <= (SELECT max(id) FROM dead_letter) - ?"

@@ -35,7 +35,6 @@ SCHEMA = (
         state TEXT,
         state_at INTEGER
     );
-    CREATE INDEX button_by_click ON button (clicked_at);
 
     CREATE TABLE click (
         id INTEGER PRIMARY KEY,

@@ -1,9 +1,9 @@
 // The app's service worker: when the dashboard cannot be reached it says so, and does nothing more.
 // Nothing is answered from memory while the network answers: a press must never seem to be sent.
 
-const CACHE = "press-1";
+const CACHE = "press-2";
 const OFFLINE = "/press/offline.html";
-const KEPT = [OFFLINE, "/static/theme.js", "/static/tokens.css", "/static/shell.css", "/static/press.css"];
+const KEPT = [OFFLINE, "/static/icon.svg", "/static/theme.js", "/static/tokens.css", "/static/shell.css", "/static/press.css"];
 
 addEventListener("install", (event) => {
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(KEPT)).then(() => skipWaiting()));

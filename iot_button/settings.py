@@ -117,8 +117,10 @@ class FunctionsSettings(msgspec.Struct, frozen=True, kw_only=True):
     None: yes.
     `retry_delays`: seconds before the first retry of a failed event, the second, and so on.
     `idle_timeout`: seconds after which an execution environment without work ends.
+    `notify`: who gets a message of each click, as apprise takes it: ntfy://TOPIC, and many more.
     `window_size`, `window_days`: how many ids of clicks are remembered, and for how long. 26 bytes
     of memory for each are taken at the start.
+    `trace`: a processed click says where its time went, in an object of that name.
     """
 
     manifest: Text | None = None
@@ -128,8 +130,10 @@ class FunctionsSettings(msgspec.Struct, frozen=True, kw_only=True):
     exactly_once: bool | None = None
     retry_delays: Delays = (60.0, 120.0)
     idle_timeout: Seconds = 600.0
+    notify: Text | None = None
     window_size: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 100_000
     window_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
+    trace: bool = True
 
 
 class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from functions.runtime import dead_letters
+from functions.runtime import dead_letters, traces
 from functions.runtime.control import State
 from functions.runtime.events import ClickId, Event
 from functions.runtime.manifest.model import FunctionSpec
@@ -59,6 +59,7 @@ class Shared:
     """What all functions of a runtime share.
 
     `folder`: for events on their way. `kept`: where each function may have a folder that stays.
+    `has_traces`: processed clicks say where their time went.
     """
 
     loop: Loop
@@ -72,6 +73,7 @@ class Shared:
     folder: Path
     delays: tuple[float, ...] = DELAYS
     kept: Path | None = None
+    has_traces: bool = True
 
 
 @dataclass(slots=True)
@@ -171,7 +173,8 @@ class Asynchronous:
             age = max(0.0, self.shared.clock() - event.received)
             self.metrics.async_event_age.add(age)
         self._hold(event)
-        self.pool.run(Run(event.request_id, event.body, lambda ended: self._on_ended(event, ended)))
+        run = Run(event.request_id, event.body, lambda ended: self._on_ended(event, run, ended))
+        self.pool.run(run)
         if self.pool.waiting and self._patience is None:
             self._patience = self.shared.loop.call_later(_WAITS_AT_MOST, self._lose_patience)
 
@@ -183,7 +186,7 @@ class Asynchronous:
         self._in_hand.pop(event.request_id, None)
         self._clicks.discard(event.click)
 
-    def _on_ended(self, event: Event, ended: Ended) -> None:
+    def _on_ended(self, event: Event, run: Run, ended: Ended) -> None:
         event.attempts += 1
         topic = None
         try:
@@ -195,10 +198,17 @@ class Asynchronous:
             if ended.is_error:
                 self._failed(event, ended.payload)
             else:
-                self._succeeded(event, ended.payload, topic)
+                output = self._traced(event, run, ended, topic)
+                self._succeeded(event, ended.payload, topic, output)
         except Exception:  # too many messages wait for the broker, say
             log.exception("%s: an event's end could not be told; it is tried again", self.spec.name)
             self._store(event, due=self.shared.clock() + self.shared.delays[0])
+
+    def _traced(self, event: Event, run: Run, ended: Ended, topic: str | None) -> bytes:
+        if topic != traces.PROCESSED or not self.shared.has_traces:
+            return ended.payload
+        now = self.shared.clock()
+        return traces.traced(ended.payload, self.spec.name, event, run, ended, now=now)
 
     def _topic_for(self, result: bytes) -> str | None:
         """Return where a result is published; None: nowhere. ResultError: it cannot be."""
@@ -208,7 +218,7 @@ class Asynchronous:
             raise ResultError.too_large(len(result), MOST_BYTES)
         return None if template is None or result == b"null" else topic_of(template)(result)
 
-    def _succeeded(self, event: Event, result: bytes, topic: str | None) -> None:
+    def _succeeded(self, event: Event, result: bytes, topic: str | None, output: bytes) -> None:
         records = []
         if self.spec.on_success is not None:
             record = self._record(event, Condition.SUCCESS, result)
@@ -217,7 +227,7 @@ class Asynchronous:
         if topic is None:
             self.shared.outputs.publish(records, lambda: self._done(event, PROCESSED))
         else:
-            self._publish(event, records, last=(topic, result), outcome=PROCESSED)
+            self._publish(event, records, last=(topic, output), outcome=PROCESSED)
 
     def _publish(
         self,

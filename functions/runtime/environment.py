@@ -279,6 +279,7 @@ class Environment:
             self.is_ready = True
             self.init_duration = frame.duration
             if self.runs:
+                self.runs[0].is_cold = True
                 self._begin_head()
             return
         self._has_failed_to_begin = True
@@ -297,6 +298,7 @@ class Environment:
         if not self.runs:
             raise NoFrameError("a result of no event")
         run = self.runs.popleft()
+        run.begun = self.head_since
         self._events.forget(run)
         if self._logged_id == run.request_id:
             self._logged_id = ""

@@ -27,6 +27,8 @@ class Run:
     """An event for a function. `header`: client context and the like, as JSON, or empty.
 
     `on_ended` is called once, at its end. `sequence`: its number in the environment that has it.
+    `begun`: when the environment came to it (`time.monotonic`); `is_cold`: it had to wait for the
+    environment to start.
     """
 
     request_id: str
@@ -34,6 +36,8 @@ class Run:
     on_ended: Callable[[Ended], None]
     header: bytes = b""
     sequence: int = 0
+    begun: float = 0.0
+    is_cold: bool = False
 
 
 def error_response(kind: str, message: str, *, request_id: str = "") -> bytes:

@@ -155,6 +155,7 @@ class Service:
             delays=self.settings.functions.retry_delays,
             folder=_emptied(Path(self.settings.state_dir) / "functions" / "large"),
             kept=Path(self.settings.state_dir).absolute() / "functions" / "kept",
+            has_traces=self.settings.functions.trace,
         )
         for spec in self.manifest.functions:
             self._members[spec.name] = Member(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from iot_button.events import new_event_id, utc_now
+from iot_button.traces import read_trace
 from tests.conftest import Start
 from tests.functions.conftest import broker_option
 from tests.support import DEADLINE, Listener, Program, eventually, require_program
@@ -34,7 +35,16 @@ def test_a_click_comes_out_processed(broker: Program) -> None:
     with Listener(broker.port("mqtt"), "iotprocessed") as listener:
         listener.publish(TOPIC, click(eventId="one", clickedAt="2026-11-22T10:15:30.123Z"))
         processed = next_json(listener)
+    assert list(processed)[:6] == [
+        "title",
+        "timestamp",
+        "ipAddress",
+        "serialNumber",
+        "batteryVoltage",
+        "clickType",
+    ]
     timestamp, address = processed.pop("timestamp"), processed.pop("ipAddress")
+    assert read_trace(json.dumps(processed.pop("trace")).encode()) is not None
     assert timestamp.endswith("Z")
     assert address.count(".") == 3
     assert processed == CLICK | {

@@ -1,0 +1,66 @@
+"""Puts into a processed click where its time went: one object more, behind all others."""
+
+import time
+from typing import Final
+
+import msgspec
+
+from functions.runtime.events import Event
+from functions.runtime.runs import Ended, Run
+from iot_button.traces import precise, traceparent
+
+PROCESSED: Final = "iotprocessed"
+"""The one topic whose messages carry it. Without the prefix, as all topics of the runtime."""
+
+
+class _Given(msgspec.Struct, frozen=True):
+    traceparent: object = None
+
+
+_decode_given = msgspec.json.Decoder(_Given).decode
+
+
+def traced(
+    result: bytes, function: str, event: Event, run: Run, ended: Ended, *, now: float
+) -> bytes:
+    """Return a result with `trace`; as it is where it is no object, or has a field of that name.
+
+    Written out by hand: each click of a busy runtime comes by here (`Trace` says what it means).
+
+    Args:
+        result: what the handler returned, as JSON.
+        function: whose it is.
+        event: what it was given.
+        run: its last run.
+        ended: how that ended.
+        now: seconds since 1970, by the clock that `event.received` is of.
+    """
+    if len(result) <= 2 or result[:1] != b"{" or b'"trace"' in result:
+        return result
+    whole = max(0.0, now - event.received)
+    handler = min(ended.duration, whole)
+    # Several results may come at once: then less time has passed since than the handler says.
+    out = max(0.0, time.monotonic() - run.begun - handler) if run.begun else 0.0
+    waited = max(0.0, whole - handler - out)
+    cold = min(ended.init_duration or 0.0, waited) if run.is_cold else 0.0
+    parent = traceparent(
+        event_id=None if event.click is None else event.click.event_id,
+        request_id=event.request_id,
+        given=_given(event.body) if b'"traceparent"' in event.body else None,
+    )
+    trace = (
+        f',"trace":{{"traceparent":"{parent}","requestId":"{event.request_id}"'
+        f',"function":"{function}","attempt":{event.attempts or 1}'
+        f',"receivedAt":"{precise(event.received)}","queuedMs":{(waited - cold) * 1000:.3f}'
+        f',"coldStartMs":{cold * 1000:.3f},"handlerMs":{handler * 1000:.3f}'
+        f',"publishedMs":{whole * 1000:.3f}}}}}'
+    )
+    return result[:-1] + trace.encode()
+
+
+def _given(body: bytes) -> object:
+    """Return the `traceparent` that a click brought along; hardly any does."""
+    try:
+        return _decode_given(body).traceparent
+    except (ValueError, RecursionError):
+        return None

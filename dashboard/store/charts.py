@@ -18,6 +18,7 @@ BASES = {MINUTE: MINUTE, HOUR: QUARTER, DAY: QUARTER}
 
 MAX_POINTS = 5000
 MAX_VOLTAGES = 1000
+_ALL = 1_000_000
 _PERCENTILES = (0.5, 0.9, 0.99)
 
 
@@ -74,7 +75,8 @@ def click_chart(read: Read, span: Span, *, serial_number: str | None) -> ClickCh
     """Return the clicks of one button, or of all."""
     times = span.times
     series = [[0] * len(times) for _ in KINDS]
-    for start, *counts in _sums(read, "single, double, long, other", span, serial_number):
+    grouped = f"{_begin(span)}, {_COUNTS}"
+    for start, *counts in _sums(read, grouped, span, serial_number, order="GROUP BY 1"):
         place = _place(times, span, start)
         for values, count in zip(series, counts, strict=True):
             values[place] += count
@@ -85,7 +87,7 @@ def latency_chart(read: Read, span: Span, *, serial_number: str | None) -> Laten
     """Return percentiles of the latency of one button's clicks, or of all."""
     times = span.times
     merged: defaultdict[int, latencies.Histogram] = defaultdict(dict)
-    for start, data in _sums(read, "latencies", span, serial_number):
+    for start, data in _sums(read, "start, latencies", span, serial_number):
         latencies.merge(merged[_place(times, span, start)], data)
     histograms = [merged[place] for place in range(len(times))]
     found = [latencies.percentiles(histogram, _PERCENTILES) for histogram in histograms]
@@ -98,7 +100,8 @@ def battery_chart(read: Read, serial_number: str, *, since: int, until: int) -> 
     """Return a button's voltages, of the finest sums that make `MAX_VOLTAGES` points at most."""
     rows: list[tuple[Any, ...]] = []
     for step in STEPS:
-        found = read(_VOLTAGES, (step, serial_number, since - since % step, until))
+        most = _ALL if step == DAY else MAX_VOLTAGES + 1
+        found = read(_VOLTAGES, (step, serial_number, since - since % step, until, most))
         # Where the finer sums are deleted already, the coarser ones reach further back.
         if not rows or len(rows) > MAX_VOLTAGES or found[0][0] < rows[0][0] - step:
             rows = list(found)
@@ -107,12 +110,12 @@ def battery_chart(read: Read, serial_number: str, *, since: int, until: int) -> 
 
 
 def _sums(
-    read: Read, columns: str, span: Span, serial_number: str | None
+    read: Read, columns: str, span: Span, serial_number: str | None, *, order: str = ""
 ) -> Iterable[tuple[Any, ...]]:
     """Yield the sums in a span; of days whose quarters are deleted, the days'."""
     ((number,),) = read(_NUMBER, (serial_number,)) if serial_number else [(EVERY_BUTTON,)]
     base, since = BASES[span.step], span.times.start
-    query = f"SELECT start, {columns} {_FROM}"
+    query = f"SELECT {columns} {_FROM} {order}"
     if span.step == DAY:
         ((fine_from,),) = read("SELECT value FROM fact WHERE name = 'fine_from'")
         end = min(span.until, int(fine_from))
@@ -121,15 +124,23 @@ def _sums(
     yield from read(query, (base, number, since, span.until))
 
 
+def _begin(span: Span) -> str:
+    """Return SQL for when the step begins that a sum is part of: fewer rows to read."""
+    return f"(start + {span.offset}) / {span.step} * {span.step} - {span.offset}"
+
+
 def _place(times: range, span: Span, start: int) -> int:
     return max(0, (span.begin(start) - times.start) // span.step)
 
 
 _NUMBER = "SELECT coalesce((SELECT number FROM button WHERE serial_number = ?), -1)"
-_FROM = "FROM rollup WHERE step = ? AND button = ? AND start >= ? AND start < ? ORDER BY start"
+_FROM = "FROM rollup WHERE step = ? AND button = ? AND start >= ? AND start < ?"
+_COUNTS = ", ".join(
+    f"CAST(sum({name}) AS BIGINT)" for name in ("single", "double", "long", "other")
+)
 _VOLTAGES = """
 SELECT start, battery FROM rollup
 WHERE step = ? AND button = (SELECT number FROM button WHERE serial_number = ?)
     AND start >= ? AND start < ? AND battery IS NOT NULL
-ORDER BY start
+ORDER BY start LIMIT ?
 """

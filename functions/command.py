@@ -60,7 +60,12 @@ def _serve(settings: Settings, *, until_stdin_closes: bool) -> None:
     from functions.runtime.manifest import load
     from functions.runtime.service import Service
 
-    service = Service(settings, load(Path(settings.functions.manifest or OURS)))
+    manifest = load(Path(settings.functions.manifest or OURS))
+    if settings.functions.notify:
+        from functions.notifying import with_notifications
+
+        manifest = with_notifications(manifest, settings.functions.notify)
+    service = Service(settings, manifest)
 
     def say_so() -> None:
         say_ready(

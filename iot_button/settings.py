@@ -135,6 +135,9 @@ class FunctionsSettings(msgspec.Struct, frozen=True, kw_only=True):
     window_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
     trace: bool = True
 
+    def __repr__(self) -> str:
+        return f"FunctionsSettings({self.manifest}, {self.host}:{self.port})"  # no key in a log
+
 
 class DeviceSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A real button on this machine. Times are in seconds.

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
+from dashboard.gunicorn_server import GRACE
 from tests.dashboard.helpers import Mosquitto, Start, processed
 from tests.support import DEADLINE, Listener, Program, eventually, free_port
 
@@ -60,8 +61,10 @@ def test_it_serves_pages_and_clicks_and_stops_soon_with_browsers_that_watch(
         began = time.monotonic()
         served.send(signal.SIGTERM)
         assert {close_code(client) for client in clients} == {1001}
+        assert time.monotonic() - began < 2.0
         assert served.end() == 0
-    assert time.monotonic() - began < 2.0
+    # 0.7 s on a machine that has time; the master looks ten times a second.
+    assert time.monotonic() - began < GRACE
     assert [line for line in served.said if not line.startswith("ready")] == []
 
 

@@ -15,10 +15,9 @@ LIGHT: Literal["light"] = "light"
 DARK: Literal["dark"] = "dark"
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 OPEN_ALL = """[...document.querySelectorAll("details")].slice(0, 3).forEach(one => one.open = true);
-document.getElementById("filter")?.click();
 document.querySelector(".more")?.click();"""
 PAGES = (
-    "/",
+    "/?clickType=LONG",
     "/buttons",
     "/buttons/KITCHEN",
     "/charts",

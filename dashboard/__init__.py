@@ -4,6 +4,7 @@ from flask import Flask
 
 from dashboard import (
     api,
+    asyncapi,
     data_api,
     figures,
     functions_api,
@@ -42,5 +43,6 @@ def create_app(
     app.register_blueprint(data_api.create_blueprint(store, hub, connection, settings.topic_names))
     app.register_blueprint(functions_api.create_blueprint(settings))
     app.register_blueprint(openapi.create_blueprint())
+    app.register_blueprint(asyncapi.create_blueprint(settings.topic_names))
     app.register_blueprint(live.create_blueprint(hub, gate))
     return app

@@ -78,6 +78,7 @@ NEEDED: Final[Mapping[str, Level]] = {
     "GET /api/functions/*/logs": Level.VIEWER,
     "GET /api/functions/*/deadletters": Level.VIEWER,
     "GET /api/openapi.json": Level.VIEWER,
+    "GET /api/asyncapi.json": Level.VIEWER,
     "POST /api/press": Level.OPERATOR,
     "POST /api/functions/*/redrive": Level.OPERATOR,
     "POST /api/functions/*/*": Level.ADMIN,

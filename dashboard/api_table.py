@@ -235,6 +235,7 @@ ROUTES: Final = (
     ),
     Route(path="/api/session", summary="Who asks, and what they may", answer=Session),
     Route(path="/api/openapi.json", summary="This document", answer=dict),
+    Route(path="/api/asyncapi.json", summary="The topics, as an AsyncAPI document", answer=dict),
     Route(path="/healthz", summary="Whether the process lives", answer=Health),
     Route(
         path="/readyz",

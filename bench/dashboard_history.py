@@ -44,7 +44,7 @@ SELECT n, 1 + abs(random()) % :buttons, printf('%08x-%s', n, lower(hex(randomblo
     :start + n * :days * 86400000 / :size, abs(random()) % 30,
     CASE WHEN n = 1 THEN 'LONG' WHEN n % 9 = 0 THEN 'DOUBLE' ELSE 'SINGLE' END,
     1800 - n * 400 / :size, 1800, '192.0.2.17', 'Demo event assembled by lambda python function',
-    '2026-11-22T10:15:30.131Z', '2026-11-22T10:15:30.123Z'
+    '2026-11-22T10:15:30.131Z', '2026-11-22T10:15:30.123Z', NULL
 FROM number
 """
 FILL_SUMS = """

@@ -14,6 +14,7 @@ from dashboard import (
     pages,
     press_pages,
     security,
+    traces_page,
 )
 from dashboard.gate import Gate
 from dashboard.live import Hub
@@ -41,6 +42,7 @@ def create_app(
     app.register_blueprint(press_pages.create_blueprint(store))
     app.register_blueprint(api.create_blueprint(connection, settings.topic_names))
     app.register_blueprint(data_api.create_blueprint(store, hub, connection, settings.topic_names))
+    app.register_blueprint(traces_page.create_blueprint(store))
     app.register_blueprint(functions_api.create_blueprint(settings))
     app.register_blueprint(openapi.create_blueprint())
     app.register_blueprint(asyncapi.create_blueprint(settings.topic_names))

@@ -61,6 +61,8 @@ NEEDED: Final[Mapping[str, Level]] = {
     "GET /reference": Level.VIEWER,
     "GET /ws": Level.VIEWER,
     "GET /api/clicks": Level.VIEWER,
+    "GET /clicks/*": Level.VIEWER,
+    "GET /api/clicks/*/trace": Level.VIEWER,
     "GET /api/clicks.ndjson": Level.VIEWER,
     "GET /api/clicks.csv": Level.VIEWER,
     "GET /api/buttons": Level.VIEWER,

@@ -1,8 +1,9 @@
-"""The routes of `/api/functions`, for the table of the API."""
+"""The routes of functions, costs and traces, for the table of the API."""
 
 from typing import Any, Final
 
 from dashboard.api_table import Parameter, Route
+from dashboard.arguments import MAX_ID
 from dashboard.costs import Costs
 from dashboard.functions_api import SWITCHES
 from dashboard.functions_client import MOST_LINES
@@ -14,6 +15,7 @@ from dashboard.functions_views import (
     Redrive,
     Redriven,
 )
+from dashboard.traces import Waterfall
 
 
 def _in_path(name: str, description: str, **schema: Any) -> Parameter:
@@ -31,6 +33,13 @@ _SWITCH = _in_path(
     "switch",
     "Keep its events, run them, give each up at once, or run them as its manifest has it.",
     enum=list(SWITCHES),
+)
+_ID = Parameter(
+    name="id",
+    schema={"type": "integer", "minimum": 0, "maximum": MAX_ID},
+    description="Which click.",
+    is_in_path=True,
+    is_required=True,
 )
 _LOG = (
     Parameter(
@@ -51,6 +60,13 @@ _LOG = (
 )
 
 ROUTES: Final = (
+    Route(
+        path="/api/clicks/{id}/trace",
+        summary="Where a click's time went",
+        parameters=(_ID,),
+        answer=Waterfall,
+        errors=(404,),
+    ),
     Route(
         path="/api/functions",
         summary="All functions, or why the runtime does not tell of them",

@@ -73,6 +73,7 @@ class ProcessedClick(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     Read leniently: whoever may publish to `iotprocessed` chose these texts, so they are hostile
     until shown as text, and a function of the user's own may word its timestamp as it likes.
+    `trace`: as it came; `iot_button.traces.read_trace` reads it.
     """
 
     serial_number: str
@@ -83,6 +84,7 @@ class ProcessedClick(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     battery_voltage: str | int | float | None = None
     event_id: str | None = None
     clicked_at: str | None = None
+    trace: msgspec.Raw = msgspec.Raw()
 
     @property
     def battery_millivolts(self) -> int | None:

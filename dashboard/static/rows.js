@@ -167,6 +167,7 @@ export class Rows {
     }
     const link = row.querySelector("a");
     link.href = `/buttons/${encodeURIComponent(click.serialNumber)}`;
+    row.querySelector(".to-trace").href = `/clicks/${click.id}`;
     return row;
   }
 }

@@ -8,7 +8,9 @@ from dashboard.history import Recorded, Row, cut, recorded, row_of
 from dashboard.store.arrivals import Arrival, ButtonStatus, DeadLetter, milliseconds
 from dashboard.store.engine import Engine
 from dashboard.store.rollups import Rollups
+from dashboard.store.traces import pack
 from iot_button.events import ProcessedClick
+from iot_button.traces import read_trace
 
 MAX_DEAD_LETTERS = 10_000
 """Dead letters kept: the oldest make room. A flood of them must not push out the clicks."""
@@ -85,7 +87,8 @@ class Batch:
             battery_highest=highest or None,
         )
         moment = milliseconds(received_at)
-        if not self._database.write(_INSERT_CLICK, _columns(row, button.number, moment)):
+        values = (*_columns(row, button.number, moment), pack(read_trace(bytes(click.trace))))
+        if not self._database.write(_INSERT_CLICK, values):
             self._stored.repeated += 1
             return
         self._last_id = row.id
@@ -164,7 +167,7 @@ UPDATE button SET state = ?, state_at = ?
 WHERE serial_number = ? AND coalesce(state, '') <> coalesce(?, '')
 """
 _INSERT_CLICK = """
-INSERT INTO click VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO click VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (button, event_id) WHERE event_id IS NOT NULL DO NOTHING
 """
 _INSERT_DEAD_LETTER = """

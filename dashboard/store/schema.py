@@ -83,6 +83,9 @@ SCHEMA = (
     CREATE INDEX dead_letter_by_button ON dead_letter (serial_number)
         WHERE serial_number IS NOT NULL
     """,
+    """
+    ALTER TABLE click ADD COLUMN trace BLOB
+    """,
 )
 """Scripts: number n leads from version n to n + 1. An index ends with the id by itself.
 

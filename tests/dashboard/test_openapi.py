@@ -127,6 +127,7 @@ def test_whatever_one_asks_the_answer_is_one_of_the_document(
         ("get /api/charts/latency", 200, {"query": {"step": "minute", "serialNumber": SERIAL}}),
         ("get /api/charts/battery", 200, {"query": {"serialNumber": SERIAL}}),
         ("post /api/press", 202, {"body": {"clickType": "LONG"}}),
+        ("get /api/clicks/{id}/trace", 200, {"path_parameters": {"id": 1}}),
         ("get /api/costs", 200, {}),
         ("get /api/functions", 200, {}),
         ("get /api/functions/{name}", 200, {"path_parameters": ENRICH}),

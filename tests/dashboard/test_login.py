@@ -1,5 +1,6 @@
 """Who may use the dashboard: logins, sessions, tokens, roles."""
 
+import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -174,6 +175,15 @@ def test_each_role_may_what_its_level_says(come: Come, name: str) -> None:
         headers = token_of(browser) | JSON
         answer = browser.open(path, method=method, headers=headers, data='{"clickType":"SINGLE"}')
         assert answer.status_code == status, route
+
+
+@pytest.mark.parametrize(("name", "may"), [("vera", False), ("oscar", True), ("ada", True)])
+def test_the_button_on_the_page_is_for_those_who_may_press(
+    come: Come, name: str, may: bool
+) -> None:
+    page = come(name).get("/").text
+    assert ("Only an operator can press." in page) is not may
+    assert (re.search(r'id="pad"[^>]* disabled', page) is None) is may
 
 
 def test_every_route_is_in_the_table(app: Flask) -> None:

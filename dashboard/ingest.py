@@ -15,7 +15,7 @@ from dashboard.store import Store
 from dashboard.store.arrivals import Arrival, ButtonStatus, Content
 from dashboard.store.tidying import Keep
 from iot_button.errors import NotAClickError, SettingError
-from iot_button.events import SERIAL_NUMBER, decode_processed_click, utc_now
+from iot_button.events import SERIAL_NUMBER, decode_traced_click, utc_now
 from iot_button.messages import Message, Session
 from iot_button.mqtt import Connection
 from iot_button.settings import Settings
@@ -65,7 +65,7 @@ class Ingest:
             raise NotAClickError("it is retained", message.payload)
         if topic.startswith("deadletter/"):
             return decode_dead_letter(message.payload, function=topic.partition("/")[2])
-        return decode_processed_click(message.payload)
+        return decode_traced_click(message.payload)
 
     def _refuse(self, message: Message, reason: str) -> None:
         self.refused += 1

@@ -73,7 +73,6 @@ class ProcessedClick(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     Read leniently: whoever may publish to `iotprocessed` chose these texts, so they are hostile
     until shown as text, and a function of the user's own may word its timestamp as it likes.
-    `trace`: as it came; `iot_button.traces.read_trace` reads it.
     """
 
     serial_number: str
@@ -84,7 +83,6 @@ class ProcessedClick(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     battery_voltage: str | int | float | None = None
     event_id: str | None = None
     clicked_at: str | None = None
-    trace: msgspec.Raw = msgspec.Raw()
 
     @property
     def battery_millivolts(self) -> int | None:
@@ -93,6 +91,12 @@ class ProcessedClick(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             return parse_millivolts(self.battery_voltage)
         except ValueError:
             return None
+
+
+class TracedClick(ProcessedClick, frozen=True, kw_only=True, rename="camel"):
+    """A processed click and where its time went: as it came, for `iot_button.traces.read_trace`."""
+
+    trace: msgspec.Raw = msgspec.Raw()
 
 
 class _WireClick(msgspec.Struct, frozen=True, rename="camel"):
@@ -107,6 +111,7 @@ class _WireClick(msgspec.Struct, frozen=True, rename="camel"):
 
 _click_decoder = msgspec.json.Decoder(_WireClick)
 _processed_decoder = msgspec.json.Decoder(ProcessedClick)
+_traced_decoder = msgspec.json.Decoder(TracedClick)
 _encoder = msgspec.json.Encoder()
 
 
@@ -146,10 +151,23 @@ def decode_processed_click(payload: bytes) -> ProcessedClick:
     Raises:
         NotAClickError: when it is not a JSON object with a serialNumber and a clickType.
     """
+    return _decoded(payload, _processed_decoder.decode)
+
+
+def decode_traced_click(payload: bytes) -> TracedClick:
+    """Decode what a function published, and where its time went, if that is there.
+
+    Raises:
+        NotAClickError: as `decode_processed_click`.
+    """
+    return _decoded(payload, _traced_decoder.decode)
+
+
+def _decoded(payload: bytes, decode: Callable[[bytes], T]) -> T:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise NotAClickError(f"{len(payload)} bytes, more than {MAX_PAYLOAD_BYTES}", payload)
     try:
-        return _processed_decoder.decode(payload)
+        return decode(payload)
     except (ValueError, RecursionError) as error:
         raise NotAClickError(str(error)[:_REASON_CHARACTERS], payload) from error
 

@@ -9,7 +9,7 @@ from dashboard.store.arrivals import Arrival, ButtonStatus, DeadLetter, millisec
 from dashboard.store.engine import Engine
 from dashboard.store.rollups import Rollups
 from dashboard.store.traces import pack
-from iot_button.events import ProcessedClick
+from iot_button.events import ProcessedClick, TracedClick
 from iot_button.traces import read_trace
 
 MAX_DEAD_LETTERS = 10_000
@@ -87,7 +87,7 @@ class Batch:
             battery_highest=highest or None,
         )
         moment = milliseconds(received_at)
-        values = (*_columns(row, button.number, moment), pack(read_trace(bytes(click.trace))))
+        values = (*_columns(row, button.number, moment), _trace(click))
         if not self._database.write(_INSERT_CLICK, values):
             self._stored.repeated += 1
             return
@@ -128,6 +128,10 @@ class Batch:
             ((number, highest),) = self._database.read(_BUTTON, (serial_number,))
             known = self._buttons[serial_number] = _Button(number, highest)
         return known
+
+
+def _trace(click: ProcessedClick) -> bytes | None:
+    return pack(read_trace(bytes(click.trace))) if isinstance(click, TracedClick) else None
 
 
 def _columns(row: Row, button: int, moment: int) -> tuple[object, ...]:

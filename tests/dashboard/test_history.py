@@ -1,6 +1,5 @@
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,7 @@ from iot_button.events import ProcessedClick, format_instant
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def shown(**fields: Any) -> dict[str, object]:
+def shown(**fields: str) -> dict[str, object]:
     click = ProcessedClick(**{"serial_number": "B-1", "click_type": "SINGLE"} | fields)
     row = row_of(click, row_id=1, received_at=NOON, battery_highest=None)
     shown: dict[str, object] = json.loads(recorded(row).json)

@@ -18,7 +18,7 @@ from dashboard.store.traces import click_and_trace, pack, unpack
 from dashboard.traces import Waterfall, waterfall
 from dashboard.traces_page import took
 from iot_button.database import Database
-from iot_button.events import decode_processed_click, format_instant, utc_now
+from iot_button.events import decode_traced_click, format_instant, utc_now
 from iot_button.traces import Trace, precise
 from tests.dashboard.helpers import click, keep, processed
 from tests.dashboard.kept import Kept
@@ -61,7 +61,7 @@ def way(
     store: Store, trace: object, *, clicked_at: datetime = NOON, took_ms: int = 20
 ) -> Waterfall:
     """Take in a click that came here so long after noon, and return its way."""
-    content = decode_processed_click(payload(trace, clicked_at=clicked_at))
+    content = decode_traced_click(payload(trace, clicked_at=clicked_at))
     keep(store, content, at=NOON + timedelta(milliseconds=took_ms))
     found = click_and_trace(store.reader(), 1)
     assert found is not None
@@ -162,7 +162,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     with Kept(tmp_path_factory.mktemp("state")) as dashboard:
         trace = json_of(msgspec.structs.replace(WARM, cold_start_ms=0.4))
         dashboard.put(
-            decode_processed_click(payload(trace, clicked_at=NOON + timedelta(milliseconds=50))),
+            decode_traced_click(payload(trace, clicked_at=NOON + timedelta(milliseconds=50))),
             click("plain", serial_number="B-1", click_type=HOSTILE),
             moments=[NOON + timedelta(milliseconds=20)] * 2,
         )

@@ -3,6 +3,7 @@ import uuid
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from iot_button.events import (
     ProcessedClick,
     decode_click,
     decode_processed_click,
+    decode_traced_click,
     encode_click,
     format_instant,
     new_event_id,
@@ -434,3 +436,14 @@ def test_what_names_no_button_and_no_click_type_is_no_processed_click(payload: b
     with pytest.raises(NotAClickError) as caught:
         decode_processed_click(payload)
     assert caught.value.payload is payload
+
+
+def test_where_the_time_went_is_for_those_who_ask_for_it() -> None:
+    plain = b'{"serialNumber":"B-1","clickType":"SINGLE"}'
+    traced = plain[:-1] + b',"trace":{"attempt":1}}'
+    assert decode_processed_click(traced) == decode_processed_click(plain)
+    assert bytes(decode_traced_click(traced).trace) == b'{"attempt":1}'
+    assert bytes(decode_traced_click(plain).trace) == b""
+    assert "trace" not in msgspec.to_builtins(decode_processed_click(traced))
+    with pytest.raises(NotAClickError):
+        decode_traced_click(b"{}")

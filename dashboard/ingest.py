@@ -1,10 +1,12 @@
 """The way in: what the broker brings goes to the store, and is acknowledged when it is there."""
 
+import contextlib
 import importlib.util
 import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,11 +17,14 @@ from dashboard.store import Store
 from dashboard.store.arrivals import Arrival, ButtonStatus, Content
 from dashboard.store.tidying import Keep
 from iot_button.errors import NotAClickError, SettingError
-from iot_button.events import SERIAL_NUMBER, decode_traced_click, utc_now
+from iot_button.events import SERIAL_NUMBER, TracedClick, decode_traced_click, utc_now
 from iot_button.messages import Message, Session
 from iot_button.mqtt import Connection
 from iot_button.settings import Settings
 from iot_button.topics import Topics
+
+if TYPE_CHECKING:
+    from dashboard.traces_export import TraceExport
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +42,23 @@ _decode_state = msgspec.json.Decoder(_State).decode
 
 
 class Ingest:
-    """Decodes what comes and gives it to the store; nothing that comes is fatal."""
+    """Decodes what comes and gives it to the store; nothing that comes is fatal.
+
+    `on_click` is called with each click and when it came; it must not wait.
+    """
 
     def __init__(
-        self, store: Store, topics: Topics, *, now: Callable[[], datetime] = utc_now
+        self,
+        store: Store,
+        topics: Topics,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        on_click: Callable[[TracedClick, datetime], None] | None = None,
     ) -> None:
         self._store = store
         self._topics = topics
         self._now = now
+        self._on_click = on_click
         self.refused = 0
 
     def take(self, message: Message, acknowledge: Callable[[], None]) -> None:
@@ -55,7 +69,10 @@ class Ingest:
             self._refuse(message, getattr(error, "reason", str(error)))
             acknowledge()
             return
-        self._store.put(Arrival(content, self._now(), acknowledge))
+        moment = self._now()
+        self._store.put(Arrival(content, moment, acknowledge))
+        if self._on_click is not None and isinstance(content, TracedClick):
+            self._on_click(content, moment)
 
     def _content(self, message: Message) -> Content:
         topic = self._topics.local(message.topic)
@@ -139,6 +156,32 @@ def store_for(settings: Settings, on_failed: Callable[[], None]) -> Store:
         )
     keep = Keep(settings.dashboard.keep_days, settings.dashboard.keep_megabytes)
     return Store(Path(settings.state_dir), url=url, keep=keep, on_failed=on_failed)
+
+
+def exporter_for(settings: Settings) -> "contextlib.AbstractContextManager[TraceExport | None]":
+    """Return who sends traces, for a `with`; None comes of it where nobody is to.
+
+    Raises:
+        SettingError: what it takes is not installed, or the address is none.
+    """
+    endpoint = settings.dashboard.otlp_endpoint
+    if endpoint is None:
+        return contextlib.nullcontext()
+    if not endpoint.startswith(("http://", "https://")):
+        raise SettingError(
+            "dashboard.otlp_endpoint",
+            f"dashboard.otlp_endpoint = {endpoint!r} is no address of an OTLP collector",
+            mend="write http://HOST:4318/v1/traces",
+        )
+    try:
+        from dashboard.traces_export import TraceExport
+    except ImportError as error:  # an extra
+        raise SettingError(
+            "dashboard.otlp_endpoint",
+            "dashboard.otlp_endpoint needs OpenTelemetry, which is not installed",
+            mend="install it: pip install 'iot-button[otel]'",
+        ) from error
+    return TraceExport(endpoint)
 
 
 def hub_for(store: Store, *, max_clients: int = MAX_CLIENTS) -> Hub:

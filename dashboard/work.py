@@ -10,7 +10,7 @@ from dashboard import create_app
 from dashboard.costs_usage import looked_after
 from dashboard.functions_api import overview_of
 from dashboard.gate import Gate
-from dashboard.ingest import Ingest, connection_for, hub_for, store_for
+from dashboard.ingest import Ingest, connection_for, exporter_for, hub_for, store_for
 from dashboard.live import MAX_CLIENTS, Hub
 from dashboard.server import raise_descriptor_limit
 from iot_button.settings import Settings
@@ -46,9 +46,11 @@ def at_work(
         BrokerUnreachableError: no broker answers within `START_TIMEOUT`.
     """
     spare = raise_descriptor_limit(MAX_CLIENTS + OTHER_DESCRIPTORS) - OTHER_DESCRIPTORS
-    with store_for(settings, stop) as store:
+    with exporter_for(settings) as exporter, store_for(settings, stop) as store:
         hub = hub_for(store, max_clients=max(1, min(MAX_CLIENTS, spare)))
-        connection = connection_for(settings, hub, Ingest(store, settings.topic_names))
+        on_click = None if exporter is None else exporter.add
+        ingest = Ingest(store, settings.topic_names, on_click=on_click)
+        connection = connection_for(settings, hub, ingest)
         with connection:
             connection.wait_ready(START_TIMEOUT, unless=is_over)
             app = create_app(settings, hub=hub, connection=connection, store=store, gate=gate)

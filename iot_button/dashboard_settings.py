@@ -23,6 +23,7 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     `names`: what it is called in a browser's address line, beside its own address.
     `tls`: with the certificate of this installation; `certificate_file`, `key_file`: or with one's
     own, PEM.
+    `otlp_endpoint`: where each click's trace is sent, OTLP over HTTP; None: nowhere.
     `server_price`: US dollars a month for the server that the costs on AWS are compared with.
     `proxies`: how many trusted ones stand before it, whose X-Forwarded-* headers count.
     """
@@ -42,6 +43,7 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     certificate_file: Text | None = None
     key_file: Text | None = None
     proxies: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0
+    otlp_endpoint: Text | None = None
     server_price: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = SERVER_PRICE
 
     @property

@@ -43,7 +43,7 @@ def install(cache: Path) -> list[str]:
         raise IotButtonError("npm brings a Node for Linux on x86-64 and arm64 only")
     node = f"node-linux-{architecture}"
     if not place.is_dir():
-        _npm_install(place, f"{node}@{NODE_VERSION}", f"node-red@{NODE_RED_VERSION}")
+        npm_install(place, f"{node}@{NODE_VERSION}", f"node-red@{NODE_RED_VERSION}")
     modules = place / "node_modules"
     return [str(modules / node / "bin" / "node"), str(modules / "node-red" / "red.js")]
 
@@ -80,7 +80,12 @@ def _flow(host: str, port: int, ip_address: str) -> list[dict[str, Any]]:
     ]
 
 
-def _npm_install(place: Path, *packages: str) -> None:
+def npm_install(place: Path, *packages: str) -> None:
+    """Install packages into a folder that is not there yet.
+
+    Raises:
+        IotButtonError: there is no npm, or it failed.
+    """
     npm = shutil.which("npm")
     if npm is None:
         raise IotButtonError("npm is not installed (Debian's package is npm)")

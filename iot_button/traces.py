@@ -16,7 +16,7 @@ MOST_BYTES: Final = 2048
 """What is longer is no trace of ours."""
 
 _TRACEPARENT: Final = re.compile("00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
-_ID: Final = re.compile("(?!0{32})[0-9a-f]{32}")
+_NOTHING: Final = "0" * 32
 
 _Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
@@ -54,13 +54,19 @@ def traceparent(*, event_id: str | None, request_id: str, given: object = None) 
         request_id: the run's, a UUID.
         given: what came with the click as its `traceparent`, checked here.
     """
-    came = _TRACEPARENT.fullmatch(given) if isinstance(given, str) else None
     digits = request_id.replace("-", "")
-    if came is not None:
-        return f"00-{came[1]}-{digits[:16]}-{came[3]}"
+    if given is not None:
+        came = _TRACEPARENT.fullmatch(given) if isinstance(given, str) else None
+        if came is not None:
+            return f"00-{came[1]}-{digits[:16]}-{came[3]}"
     own = (event_id or "").replace("-", "")
-    found = own if len(own) == 32 and _ID.fullmatch(own) else digits
-    return f"00-{found}-{digits[:16]}-01"
+    if len(own) == 32 and own != _NOTHING:
+        # Cheaper than a pattern, and in lower case, whatever it was in.
+        try:
+            return f"00-{bytes.fromhex(own).hex()}-{digits[:16]}-01"
+        except ValueError:
+            pass
+    return f"00-{digits}-{digits[:16]}-01"
 
 
 def trace_id(text: str) -> str | None:
@@ -90,7 +96,8 @@ def read_trace(data: bytes) -> Trace | None:
 
 def precise(moment: float) -> str:
     """Write seconds since 1970 as RFC 3339 with microseconds."""
-    seconds, part = divmod(int(moment * 1_000_000), 1_000_000)
+    seconds = int(moment)
+    part = min(999_999, int((moment - seconds) * 1_000_000 + 0.5))
     return f"{_second(seconds)}.{part:06d}Z"
 
 

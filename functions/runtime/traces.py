@@ -11,6 +11,10 @@ from iot_button.traces import precise, traceparent
 
 PROCESSED: Final = "iotprocessed"
 """The one topic whose messages carry it. Without the prefix, as all topics of the runtime."""
+_FORM: Final = (
+    ',"trace":{"traceparent":"%s","requestId":"%s","function":"%s","attempt":%d,'
+    '"receivedAt":"%s","queuedMs":%.3f,"coldStartMs":%.3f,"handlerMs":%.3f,"publishedMs":%.3f}}'
+)
 
 
 class _Given(msgspec.Struct, frozen=True):
@@ -37,23 +41,28 @@ def traced(
     """
     if len(result) <= 2 or result[:1] != b"{" or b'"trace"' in result:
         return result
-    whole = max(0.0, now - event.received)
-    handler = min(ended.duration, whole)
+    whole = now - event.received
+    whole = whole if whole > 0 else 0.0
+    handler = ended.duration if ended.duration < whole else whole
     # Several results may come at once: then less time has passed since than the handler says.
-    out = max(0.0, time.monotonic() - run.begun - handler) if run.begun else 0.0
-    waited = max(0.0, whole - handler - out)
+    out = time.monotonic() - run.begun - handler if run.begun else 0.0
+    waited = whole - handler - (out if out > 0 else 0.0)
+    waited = waited if waited > 0 else 0.0
     cold = min(ended.init_duration or 0.0, waited) if run.is_cold else 0.0
-    parent = traceparent(
-        event_id=None if event.click is None else event.click.event_id,
-        request_id=event.request_id,
-        given=_given(event.body) if b'"traceparent"' in event.body else None,
-    )
-    trace = (
-        f',"trace":{{"traceparent":"{parent}","requestId":"{event.request_id}"'
-        f',"function":"{function}","attempt":{event.attempts or 1}'
-        f',"receivedAt":"{precise(event.received)}","queuedMs":{(waited - cold) * 1000:.3f}'
-        f',"coldStartMs":{cold * 1000:.3f},"handlerMs":{handler * 1000:.3f}'
-        f',"publishedMs":{whole * 1000:.3f}}}}}'
+    trace = _FORM % (
+        traceparent(
+            event_id=None if event.click is None else event.click.event_id,
+            request_id=event.request_id,
+            given=_given(event.body) if b'"traceparent"' in event.body else None,
+        ),
+        event.request_id,
+        function,
+        event.attempts or 1,
+        precise(event.received),
+        (waited - cold) * 1000,
+        cold * 1000,
+        handler * 1000,
+        whole * 1000,
     )
     return result[:-1] + trace.encode()
 

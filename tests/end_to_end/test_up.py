@@ -4,13 +4,15 @@ import json
 import os
 import signal
 import socket
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import Start
 from tests.end_to_end.conftest import FREE_PORTS, Up, children, is_alive
-from tests.support import Listener, Program, eventually, is_listening, require_program
+from tests.support import DEADLINE, Listener, Program, eventually, is_listening, require_program
 
 PORTS = ("mqtt", "websocket", "dashboard")
 
@@ -21,12 +23,24 @@ def press(start: Start, program: Program) -> None:
     assert json.loads(pressed.printed[0])["serialNumber"] == "BUTTON-1"
 
 
+def fetch(program: Program, path: str) -> Any:
+    """Ask the dashboard."""
+    url = program.address("dashboard").rstrip("/") + path
+    with urllib.request.urlopen(url, timeout=DEADLINE) as answer:  # noqa: S310 - our own address
+        return json.load(answer)
+
+
 def test_one_ready_line_has_every_address_and_a_press_is_processed(up: Up, start: Start) -> None:
     program = up()
     ready = [line for line in program.said if line.startswith("ready")]
     assert len(ready) == 1
     assert all(is_listening(program.port(name)) for name in PORTS)
     press(start, program)
+    found = fetch(program, "/api/functions")
+    assert found["problem"] is None
+    assert found["functions"][0]["name"] == "enrich"
+    eventually(lambda: fetch(program, "/api/clicks")["clicks"] != [], what="the click is there")
+    assert fetch(program, "/api/clicks/1/trace")["function"] == "enrich"
 
 
 @pytest.mark.parametrize(

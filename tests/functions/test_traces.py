@@ -108,3 +108,5 @@ def test_what_strangers_call_a_trace_is_none(change: dict[str, object]) -> None:
 
 def test_a_moment_is_written_to_the_microsecond() -> None:
     assert precise(1_763_806_530.123457) == "2025-11-22T10:15:30.123457Z"
+    assert precise(1_763_806_530.9999997) == "2025-11-22T10:15:30.999999Z"
+    assert precise(0.0) == "1970-01-01T00:00:00.000000Z"

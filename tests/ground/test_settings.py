@@ -396,6 +396,7 @@ def test_every_setting_has_a_variable() -> None:
         "IOT_BUTTON_DASHBOARD_CLIENT_ID",
         "IOT_BUTTON_DASHBOARD_DATABASE",
         "IOT_BUTTON_DASHBOARD_KEY_FILE",
+        "IOT_BUTTON_DASHBOARD_OTLP_ENDPOINT",
         "IOT_BUTTON_DEVICE_NAME",
         "IOT_BUTTON_DEVICE_SERIAL_NUMBER",
     }

@@ -5,7 +5,7 @@ import { inFull, time as timeOfDay } from "./format.js";
 import { count, put } from "./functions-words.js";
 
 const KEPT = 1000;
-const AT_ONCE = 200;
+const AT_ONCE = 500;
 
 const byId = (id) => document.getElementById(id);
 const template = byId("line").content.firstElementChild;
@@ -15,6 +15,7 @@ export class Log {
   #run = null;
   #after = 0;
   #lines = []; // oldest first
+  #missed = 0; // lines that came faster than they are read
   #isHeld = false;
 
   constructor(path) {
@@ -33,8 +34,13 @@ export class Log {
   async read() {
     if (this.#isHeld) return;
     const answer = await ask(withQuery(this.#path, { after: this.#after, run: this.#run, limit: AT_ONCE }));
-    if (this.#run !== null && this.#run !== answer.run) this.#lines = [];
+    if (this.#run !== null && this.#run !== answer.run) {
+      this.#lines = [];
+      this.#after = 0;
+      this.#missed = 0;
+    }
     this.#run = answer.run;
+    if (this.#after && answer.lines.length) this.#missed += answer.lines[0].number - this.#after - 1;
     if (answer.lines.length) this.#after = answer.lines.at(-1).number;
     this.#lines = [...this.#lines, ...answer.lines].slice(-KEPT);
     if (answer.lines.length || byId("lines").childElementCount === 0) this.#draw();
@@ -74,9 +80,10 @@ export class Log {
 
   #say(shown) {
     const held = this.#isHeld ? " Held: nothing new is read." : "";
+    const missed = this.#missed ? ` ${count(this.#missed)} came too fast and are left out.` : "";
     const all = this.#lines.length;
     const words = shown === all ? `The newest ${count(all)} lines.` : `${count(shown)} of the newest ${count(all)} lines.`;
-    put(byId("log-said"), (all ? words : "It has written nothing since the runtime's start.") + held);
+    put(byId("log-said"), (all ? words : "It has written nothing since the runtime's start.") + missed + held);
   }
 }
 

@@ -206,6 +206,8 @@ def test_a_viewer_looks_an_operator_redrives_and_an_admin_switches(
         log_in(client, name, PASSWORD)
         token = token_of(client)
         assert client.get("/api/functions/enrich").status_code == 200
+        page = client.get("/functions/enrich").text
+        assert ("redrive-all" in page, "Kill switch" in page) == (redrives == 200, switches == 200)
         assert client.post(redrive, json={}, headers=token).status_code == redrives
         assert client.post(pause, headers=token).status_code == switches
         assert client.post(redrive, json={}).status_code == 403  # no token, whoever it is

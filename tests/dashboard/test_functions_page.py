@@ -113,6 +113,22 @@ def test_what_a_function_wrote_is_text_and_is_read_by_request(
     expect(page_of.locator("#log-said")).to_contain_text("1 of the newest")
 
 
+def test_a_log_is_held_and_says_what_came_too_fast(page_of: Page, runtime: Runtime) -> None:
+    lines, said = page_of.locator("#lines tr"), page_of.locator("#log-said")
+    runtime.log("enrich", "the first")
+    look_again(page_of)
+    expect(lines.last).to_contain_text("the first")
+    page_of.get_by_role("button", name="Hold").click()
+    expect(said).to_contain_text("Held: nothing new is read.")
+    runtime.log("enrich", *(f"line {number}" for number in range(503)))
+    look_again(page_of)
+    expect(lines.last).to_contain_text("the first")
+    page_of.get_by_role("button", name="Hold").click()
+    look_again(page_of)
+    expect(lines.last).to_contain_text("line 502")
+    expect(said).to_contain_text("3 came too fast and are left out.")
+
+
 def test_a_dead_letter_says_why_and_what_came_and_is_run_again(
     page_of: Page, runtime: Runtime
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from broker.gate.frames import Frames, MalformedError
 from broker.gate.link import Link
 
-_TURN: Final = 0.0003
+TURN: Final = 0.0003
 """Seconds of one client's work in one turn of the loop."""
 _NOTHING: Final = iter(())
 
@@ -91,7 +91,7 @@ class Intake:
 
     def _work(self) -> None:
         self._is_busy = False
-        until = time.perf_counter() + _TURN
+        until = time.perf_counter() + TURN
         try:
             while not self._is_paused and self._step():
                 if time.perf_counter() >= until:

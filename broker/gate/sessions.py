@@ -115,6 +115,7 @@ class Sessions:
         self._figures.sessions = len(self._router.sessions)
         if session.is_kept:
             tell, key = self._journal.tell, session.key
+            session.key = 0  # what still matches a subscription of it is kept no more
             tell("DELETE FROM sessions WHERE key = ?", key)
             tell("DELETE FROM subscriptions WHERE session = ?", key)
             tell("DELETE FROM received WHERE session = ?", key)

@@ -8,44 +8,40 @@ from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
-
-
-class _Node(Generic[T]):
-    __slots__ = ("children", "holders")
-
-    def __init__(self) -> None:
-        self.children: dict[str, _Node[T]] = {}
-        self.holders: dict[T, int] = {}
+_Node = dict[str | None, Any]
+"""What is below a level, by name, and under None who holds the filter that ends here. One object
+for each level: the garbage collector looks at all of them, while everyone waits."""
 
 
 class TopicTree(Generic[T]):
     """Topic filters (MQTT 3.1.1, 4.7) with who holds each, at which QoS."""
 
     def __init__(self) -> None:
-        self._root: _Node[T] = _Node()
+        self._root: _Node = {}
 
     def add(self, topic_filter: str, holder: T, qos: int) -> None:
         """Add a subscription, or replace its QoS."""
         node = self._root
         for level in topic_filter.split("/"):
-            node = node.children.setdefault(level, _Node())
-        node.holders[holder] = qos
+            following = node.get(level)
+            if following is None:
+                following = node[level] = {}
+            node = following
+        node.setdefault(None, {})[holder] = qos
 
     def remove(self, topic_filter: str, holder: T) -> None:
         """Take a subscription away; levels that nobody needs any more go too."""
         path, node = [], self._root
         for level in topic_filter.split("/"):
-            child = node.children.get(level)
-            if child is None:
+            if level not in node:
                 return
             path.append((node, level))
-            node = child
-        node.holders.pop(holder, None)
-        for parent, level in reversed(path):
-            child = parent.children[level]
-            if child.holders or child.children:
-                return
-            del parent.children[level]
+            node = node[level]
+        holders = node.get(None, {})
+        holders.pop(holder, None)
+        if not holders:
+            node.pop(None, None)
+        _cut_back(path)
 
     def match(self, topic: str) -> dict[T, int]:
         """Return who gets a message, at most at which QoS: the highest where filters overlap."""
@@ -57,30 +53,38 @@ class TopicTree(Generic[T]):
             # 4.7.2-1: a wildcard in front does not match topics that begin with $.
             wild = depth > 0 or not level.startswith("$")
             for node in nodes:
-                if (child := node.children.get(level)) is not None:
+                if (child := node.get(level)) is not None:
                     following.append(child)
-                if wild and (child := node.children.get("+")) is not None:
+                if wild and (child := node.get("+")) is not None:
                     following.append(child)
-                if wild and (child := node.children.get("#")) is not None:
+                if wild and (child := node.get("#")) is not None:
                     _gather(child, found)
             nodes = following
         for node in nodes:
             _gather(node, found)
-            if (child := node.children.get("#")) is not None:  # a/# matches a, too (4.7.1.2)
+            if (child := node.get("#")) is not None:  # a/# matches a, too (4.7.1.2)
                 _gather(child, found)
         return found
 
 
-def _gather(node: _Node[T], found: dict[T, int]) -> None:
-    for holder, qos in node.holders.items():
+def _gather(node: _Node, found: dict[T, int]) -> None:
+    holders: dict[T, int] = node.get(None, {})
+    for holder, qos in holders.items():
         found[holder] = max(qos, found.get(holder, 0))
+
+
+def _cut_back(path: list[tuple[_Node, str]]) -> None:
+    for parent, level in reversed(path):
+        if parent[level]:
+            return
+        del parent[level]
 
 
 class TopicNames:
     """Topics, found by filter in time that grows with what is found (4.7)."""
 
     def __init__(self) -> None:
-        self._root: dict[str | None, Any] = {}
+        self._root: _Node = {}
 
     def add(self, topic: str) -> None:
         """Add a topic."""
@@ -98,10 +102,7 @@ class TopicNames:
             path.append((node, level))
             node = node[level]
         node.pop(None, None)
-        for parent, level in reversed(path):
-            if parent[level]:
-                return
-            del parent[level]
+        _cut_back(path)
 
     def match(self, topic_filter: str) -> list[str]:
         """Return the topics that a filter matches."""
@@ -121,7 +122,7 @@ class TopicNames:
         return [node[None] for node in nodes if None in node]
 
 
-def _below(root: dict[str | None, Any], *, is_first: bool) -> Iterator[str]:
+def _below(root: _Node, *, is_first: bool) -> Iterator[str]:
     waiting = [root]
     while waiting:
         node = waiting.pop()

@@ -59,7 +59,7 @@ class Shared:
     """What all functions of a runtime share.
 
     `folder`: for events on their way. `kept`: where each function may have a folder that stays.
-    `has_traces`: processed clicks say where their time went.
+    `trace_budget`: how many processed clicks say where their time went.
     """
 
     loop: Loop
@@ -73,7 +73,7 @@ class Shared:
     folder: Path
     delays: tuple[float, ...] = DELAYS
     kept: Path | None = None
-    has_traces: bool = True
+    trace_budget: traces.Budget = field(default_factory=traces.Budget)
 
 
 @dataclass(slots=True)
@@ -205,9 +205,11 @@ class Asynchronous:
             self._store(event, due=self.shared.clock() + self.shared.delays[0])
 
     def _traced(self, event: Event, run: Run, ended: Ended, topic: str | None) -> bytes:
-        if topic != traces.PROCESSED or not self.shared.has_traces:
+        if topic != traces.PROCESSED:
             return ended.payload
         now = self.shared.clock()
+        if not self.shared.trace_budget.takes_one(now):
+            return ended.payload
         return traces.traced(ended.payload, self.spec.name, event, run, ended, now=now)
 
     def _topic_for(self, result: bytes) -> str | None:

@@ -29,6 +29,7 @@ from functions.runtime.seen import Output, Seen
 from functions.runtime.subscribing import subscriptions
 from functions.runtime.switches import Switches
 from functions.runtime.timetables import Timetables
+from functions.runtime.traces import Budget
 from iot_button.errors import BrokerUnreachableError, StopTimeoutError
 from iot_button.files import StorageError
 from iot_button.loop import READ, Loop, Timer
@@ -155,7 +156,7 @@ class Service:
             delays=self.settings.functions.retry_delays,
             folder=_emptied(Path(self.settings.state_dir) / "functions" / "large"),
             kept=Path(self.settings.state_dir).absolute() / "functions" / "kept",
-            has_traces=self.settings.functions.trace,
+            trace_budget=Budget(self.settings.functions.traces_per_second),
         )
         for spec in self.manifest.functions:
             self._members[spec.name] = Member(

@@ -17,6 +17,23 @@ _FORM: Final = (
 )
 
 
+class Budget:
+    """Lets the first so many of each second through: nobody looks at each click of a flood."""
+
+    def __init__(self, most: int = 200) -> None:
+        self._most = most
+        self._second = 0
+        self._left = 0
+
+    def takes_one(self, now: float) -> bool:
+        """Whether there is one left for the second in which `now` lies, seconds since 1970."""
+        second = int(now)
+        if second != self._second:
+            self._second, self._left = second, self._most
+        self._left -= 1
+        return self._left >= 0
+
+
 class _Given(msgspec.Struct, frozen=True):
     traceparent: object = None
 

@@ -8,7 +8,7 @@ import pytest
 
 from functions.runtime.events import ClickId, Event
 from functions.runtime.runs import Ended, Run
-from functions.runtime.traces import traced
+from functions.runtime.traces import Budget, traced
 from iot_button.traces import Trace, precise, read_trace, span_id, trace_id, traceparent
 
 REQUEST_ID = "8d3f1b1e-0b0a-4c9b-9d3e-5a1b2c3d4e5f"
@@ -104,6 +104,18 @@ def test_what_strangers_call_a_trace_is_none(change: dict[str, object]) -> None:
     assert read_trace(json.dumps(good).encode()) is not None
     assert read_trace(json.dumps(good | change).encode()) is None
     assert read_trace(json.dumps(good | {"more": "x" * 3000}).encode()) is None
+
+
+def test_of_a_flood_only_the_first_of_each_second_have_one() -> None:
+    budget = Budget(2)
+    assert [budget.takes_one(NOW + 0.1 * number) for number in range(4)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert [budget.takes_one(NOW + 1.5) for _ in range(3)] == [True, True, False]
+    assert not Budget(0).takes_one(NOW)
 
 
 def test_a_moment_is_written_to_the_microsecond() -> None:

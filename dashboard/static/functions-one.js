@@ -42,7 +42,7 @@ async function read() {
 
 function show(each) {
   showState(byId("state"), each.state);
-  put(byId("events"), each.events.join(" · ") || "nothing leads to it but its name");
+  put(byId("events"), each.events.join("\n") || "nothing leads to it but its name");
   put(byId("invocations"), count(each.invocations));
   put(byId("errors"), count(each.errors));
   put(byId("throttles"), count(each.throttles));

@@ -55,7 +55,7 @@ function showOne(each) {
   }
   const at = (name) => card.querySelector(`.${name}`);
   showState(at("state"), each.state);
-  put(at("events"), each.events.join(" · ") || "nothing leads to it but its name");
+  put(at("events"), first(each.events));
   put(at("invocations"), count(each.invocations));
   put(at("errors"), count(each.errors));
   put(at("throttles"), count(each.throttles));
@@ -67,6 +67,11 @@ function showOne(each) {
   for (const name of ["p50", "p90", "p99"]) put(at(name), took(each.duration[name]));
   Object.assign(card.querySelector("meter"), { max: Math.max(1, each.concurrencyLimit), value: each.concurrency });
   put(card.querySelector(".load span"), running(each));
+}
+
+function first([one, ...others]) {
+  if (one === undefined) return "nothing leads to it but its name";
+  return others.length ? `${one} · and ${others.length} more` : one;
 }
 
 function say(words, state = "") {

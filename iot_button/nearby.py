@@ -34,7 +34,8 @@ def look_around(seconds: float, *, interfaces: Sequence[str] | None = None) -> l
     """Return the brokers that answer within a time, 20 at most.
 
     Args:
-        seconds: how long to wait for answers.
+        seconds: how long to wait for answers; 2 at least, since one on this machine answers only
+            the second question, a second after the first.
         interfaces: addresses to ask on; None: all of this machine's.
 
     Raises:
@@ -56,7 +57,7 @@ def look_around(seconds: float, *, interfaces: Sequence[str] | None = None) -> l
         with Zeroconf(interfaces=where) as zeroconf:
             deadline = time.monotonic() + seconds
             browser = ServiceBrowser(zeroconf, [*KINDS], handlers=[on_change])
-            threading.Event().wait(seconds * 0.7)
+            threading.Event().wait(seconds * 0.8)
             browser.cancel()
             with lock:
                 names = list(found)

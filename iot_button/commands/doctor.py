@@ -163,7 +163,7 @@ def _nearby(_settings: Settings) -> Finding:
     from iot_button.nearby import look_around
 
     try:
-        found = look_around(1.0)
+        found = look_around(2.0)
     except IotButtonError as error:
         return Finding(subject, State.OFF, error.problem)
     if not found:

@@ -33,7 +33,7 @@ def seen(*names: str, how_many: int = 1) -> list[Nearby]:
     """Return the brokers of these names, once there are so many; others may be about too."""
 
     def found() -> list[Nearby]:
-        around = aside(lambda: look_around(1.0, interfaces=LOOPBACK))
+        around = aside(lambda: look_around(2.0, interfaces=LOOPBACK))
         ours = [one for one in around if one.name in names]
         return ours if len(ours) >= how_many else []
 

@@ -158,18 +158,17 @@ def test_what_comes_in_waits_for_our_broker(tmp_path: Path, start: Start) -> Non
 def test_a_full_queue_keeps_the_oldest_and_counts_the_rest(
     start: Start, broker: Program, other: Mosquitto
 ) -> None:
-    other.kill()
-    program = bridged(start, broker.address("mqtt"), other, "--queue-size", "20")
-    with Listener(broker.port("mqtt")) as here:
+    with watching(other) as there, Listener(broker.port("mqtt")) as here:
+        other.stop()
+        program = bridged(start, broker.address("mqtt"), other, "--queue-size", "20")
         press(here, range(5))
         program.wait_for("20 messages wait for the remote broker, and no more may.*dropped")
         other.start()
-        with watching(other) as there:
-            program.wait_for(THERE)
-            program.wait_for("room again")
-            assert {number for _, number in arrivals(there, 20)} == {0, 1}
-            press(here, range(5, 6))
-            assert {number for _, number in arrivals(there, 10)} == {5}
+        program.wait_for(THERE)
+        program.wait_for("room again")
+        assert {number for _, number in arrivals(there, 20)} == {0, 1}
+        press(here, range(5, 6))
+        assert {number for _, number in arrivals(there, 10)} == {5}
     counts = summary(program)
     assert counts["droppedBecause"] == {"full": 30}
     assert (counts["forwarded"], counts["dropped"], counts["waiting"]) == (30, 30, 0)
@@ -178,15 +177,14 @@ def test_a_full_queue_keeps_the_oldest_and_counts_the_rest(
 def test_a_full_queue_can_leave_the_newest_with_our_broker(
     start: Start, broker: Program, other: Mosquitto
 ) -> None:
-    other.kill()
     options = ("--queue-size", "20", "--when-full", "hold")
-    program = bridged(start, broker.address("mqtt"), other, *options)
-    with Listener(broker.port("mqtt")) as here:
+    with watching(other) as there, Listener(broker.port("mqtt")) as here:
+        other.stop()
+        program = bridged(start, broker.address("mqtt"), other, *options)
         press(here, range(30))
         program.wait_for("left with the local broker")
         other.start()
-        with watching(other) as there:
-            assert in_order(list(arrivals(there, 300)))
+        assert in_order(list(arrivals(there, 300)))
     assert summary(program)["dropped"] == 0
 
 

@@ -132,7 +132,9 @@ def test_clicks_sent_while_the_runtime_is_away_are_processed_when_it_is_back(
         for event_id in ids:
             listener.publish(TOPIC, click(eventId=event_id))
         start("functions", *broker_option(broker)).wait_for("^ready")
-        assert [next_json(listener)["eventId"] for _ in ids] == ids
+        # Of two environments, each works at its own speed, as on AWS: in order, they need not come.
+        came = [next_json(listener)["eventId"] for _ in ids]
+    assert sorted(came) == sorted(ids)
 
 
 def test_a_retained_click_is_pressed_once_and_refused_at_a_restart(

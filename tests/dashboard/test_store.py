@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import sqlite3
 import stat
@@ -48,7 +49,7 @@ def test_a_click_is_told_and_acknowledged_when_it_is_on_the_disk_and_not_before(
     seen: list[tuple[str, int]] = []
 
     def on_disk() -> int:
-        with sqlite3.connect(store.path) as connection:
+        with contextlib.closing(sqlite3.connect(store.path)) as connection:
             return int(connection.execute("SELECT count(*) FROM click").fetchone()[0])
 
     with Store(tmp_path) as store:

@@ -1,5 +1,6 @@
 """Where a click's time went: computed, kept, shown."""
 
+import contextlib
 import json
 import re
 import sqlite3
@@ -135,7 +136,7 @@ def test_a_history_from_before_is_brought_up_to_date(tmp_path: Path) -> None:
         found = click_and_trace(store.reader(), 1)
         assert found is not None
         assert (found[0].event_id, found[1]) == ("e", None)
-    with sqlite3.connect(tmp_path / FILE) as file:
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as file:
         assert file.execute("PRAGMA user_version").fetchone() == (2,)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from broker.access import Rights, rights_of
 from broker.door import Anyone, Credentials, Guest, RefusedError
-from iot_button.accounts_file import Account, AccountFile, Accounts, Role
+from iot_button.accounts_file import Account, Accounts, Role, WatchedAccounts
 from iot_button.files import StorageError
 from iot_button.house import HOUSE_NAME, read_house
 from iot_button.passwords import hash_password, is_right
@@ -72,12 +72,9 @@ class AccountDoor:
         patience: Patience | None = None,
     ) -> None:
         self._state_dir = state_dir
-        self._file = AccountFile(state_dir)
+        self._watched = WatchedAccounts(state_dir)
         self._topics = topics
-        self._stamp = self._file.stamp()
-        self._accounts: Accounts = self._file.read()
         self._opens = open_without_accounts and not self._accounts
-        self._problem = ""
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="passwords")
         self._turn = asyncio.Lock()
         self._waiting = 0
@@ -100,19 +97,13 @@ class AccountDoor:
         return has_news
 
     def _read_anew(self) -> None:
-        stamp = self._file.stamp()
-        if stamp == self._stamp:
-            return
-        try:
-            self._accounts = self._file.read()
-        except StorageError as error:
-            if str(error) != self._problem:
-                self._problem = str(error)
-                log.error("accounts stay as they were: %s", error)
-            return
-        self._stamp, self._problem = stamp, ""
-        self._opens = self._opens and not self._accounts
-        self._has_news = True
+        if self._watched.look():
+            self._opens = self._opens and not self._accounts
+            self._has_news = True
+
+    @property
+    def _accounts(self) -> Accounts:
+        return self._watched.accounts
 
     def is_welcome(self, guest: Guest) -> bool:
         """Whether one who is in may stay: its account is there, unchanged."""

@@ -12,9 +12,8 @@ from typing import Final
 import msgspec
 
 from dashboard.access import may_log_in
-from iot_button.accounts_file import Account, AccountFile, Accounts
+from iot_button.accounts_file import Account, WatchedAccounts
 from iot_button.errors import IotButtonError
-from iot_button.files import StorageError
 from iot_button.passwords import hash_password, is_right
 from iot_button.patience import Patience
 
@@ -52,44 +51,31 @@ class TooManyAttemptsError(LoginError):
 class AccountBook:
     """The accounts of an installation, for any number of threads.
 
-    A file that cannot be read, or is damaged, leaves all as it was, and is said once. Passwords
-    that were right are remembered, as keyed hashes, for programs that send theirs each time.
+    Passwords that were right are remembered, as keyed hashes, for programs that send theirs each
+    time.
     """
 
     def __init__(self, state_dir: Path, *, patience: Patience | None = None) -> None:
-        self._file = AccountFile(state_dir)
+        self._watched = WatchedAccounts(state_dir)
         self._patience = patience or Patience()
         self._lock = threading.Lock()
         self._turns = threading.Semaphore(_AT_A_TIME)
         self._waiting = 0
         self._key = secrets.token_bytes(32)
         self._known: dict[str, tuple[bytes, str]] = {}
-        self._problem = ""
-        self._stamp = self._file.stamp()
-        self._accounts: Accounts = self._file.read()
 
     def refresh(self) -> None:
-        """Hear of accounts that have changed. Cheap: it asks for the file's date."""
-        stamp = self._file.stamp()
-        if stamp == self._stamp:
-            return
-        try:
-            self._accounts = self._file.read()
-        except StorageError as error:
-            if str(error) != self._problem:
-                self._problem = str(error)
-                log.error("accounts stay as they were: %s", error)
-            return
-        self._stamp, self._problem = stamp, ""
+        """Hear of accounts that have changed."""
+        self._watched.look()
 
     def has_someone(self) -> bool:
         """Whether anybody can log in."""
-        return any(may_log_in(account) for account in self._accounts.values())
+        return any(may_log_in(account) for account in self._watched.accounts.values())
 
     def find(self, name: str) -> Account | None:
         """Return an account that may log in."""
         self.refresh()
-        account = self._accounts.get(name)
+        account = self._watched.accounts.get(name)
         return account if account is not None and may_log_in(account) else None
 
     def check(self, name: str, password: str, *, address: str) -> Account:

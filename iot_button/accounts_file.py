@@ -4,6 +4,7 @@ Once there is an account, nobody is let in without one. The file has no password
 """
 
 import contextlib
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ from iot_button.files import (
 )
 from iot_button.house import HOUSE_NAME, make_house
 from iot_button.passwords import hash_for_mosquitto, hash_password
+
+log = logging.getLogger(__name__)
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _PATIENCE: Final = 5.0
@@ -191,3 +194,34 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+class WatchedAccounts:
+    """The accounts as they are now, for one who looks now and then.
+
+    A file that cannot be read any more, or is damaged, leaves all as it was, and is said once.
+
+    Raises:
+        StorageError: it is so at the start.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._file = AccountFile(state_dir)
+        self._problem = ""
+        self._stamp = self._file.stamp()
+        self.accounts: Accounts = self._file.read()
+
+    def look(self) -> bool:
+        """Read them anew if they have changed; whether they have. Cheap: it asks for a date."""
+        stamp = self._file.stamp()
+        if stamp == self._stamp:
+            return False
+        try:
+            self.accounts = self._file.read()
+        except StorageError as error:
+            if str(error) != self._problem:
+                self._problem = str(error)
+                log.error("accounts stay as they were: %s", error)
+            return False
+        self._stamp, self._problem = stamp, ""
+        return True

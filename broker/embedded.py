@@ -23,8 +23,9 @@ from websockets.typing import Subprotocol
 
 from broker.door import Door
 from broker.figures import Figures
-from broker.gate.gate import Gate, Limits, limits_here
+from broker.gate.gate import Gate
 from broker.gate.journal import Journal
+from broker.gate.limits import Limits, limits_here
 from broker.gate.link import StreamLink, WebSocketLink
 from broker.listening import MAX_PACKET_BYTES, bind, port_of
 from broker.upkeep import Certificates, look_after

@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-import resource
 import secrets
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from broker.door import Door, Guest, RefusedError
@@ -15,11 +13,11 @@ from broker.figures import Figures
 from broker.gate import packets
 from broker.gate.client import Client
 from broker.gate.journal import Journal
+from broker.gate.limits import Limits
 from broker.gate.link import Link
 from broker.gate.router import Router
 from broker.gate.session import MOST_QUEUED, Session
 from broker.gate.sessions import Sessions
-from broker.listening import MAX_PACKET_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -28,44 +26,6 @@ _MOST_LEVELS: Final = 20_000
 _MOST_RETAINED: Final = 200_000
 _ADMITTED_AT_ONCE: Final = 2
 """Newcomers in one turn of the loop, 0.1 ms each: many come at once, and others are served too."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a client may take.
-
-    Args:
-        packet_bytes: of one packet.
-        connect_timeout: seconds from a connection to its CONNECT.
-        connections: at a time.
-        newcomers: connections at a time that are not let in yet; beyond, the oldest of them goes,
-            so that those who connect and say nothing keep nobody else out.
-        sessions: that one account may have kept.
-        session_days: after which a session that nobody came back to is forgotten.
-    """
-
-    packet_bytes: int = MAX_PACKET_BYTES
-    connect_timeout: float = 10.0
-    connections: int = 20_000
-    newcomers: int = 2_000
-    sessions: int = 20_000
-    session_days: float = 60.0
-
-
-_RESERVE: Final = 100
-"""Open files that clients leave to the broker itself."""
-
-
-def limits_here() -> Limits:
-    """Return the limits, lower where this process may not have so many open files."""
-    soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return Limits()
-    usable = max(10, soft - _RESERVE)
-    usual = Limits()
-    return Limits(
-        connections=min(usual.connections, usable), newcomers=min(usual.newcomers, usable // 2)
-    )
 
 
 class Gate:

@@ -7,7 +7,7 @@ import pytest
 
 from broker.account_door import AccountDoor
 from broker.embedded import EmbeddedBroker
-from broker.gate.gate import Limits
+from broker.gate.limits import Limits
 from iot_button.settings import Settings
 from tests.broker import wire_packets as packets
 from tests.broker.wire import Wire

@@ -1,6 +1,7 @@
 """The AsyncAPI document: of these topics, with schemas that hold what is published."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -8,7 +9,9 @@ import pytest
 
 from dashboard.asyncapi import document
 from iot_button.events import Click, ClickType, encode_click, utc_now
+from iot_button.settings import Settings
 from iot_button.topics import Topics
+from tests.dashboard.guests import make_app
 
 DOCUMENT = document(Topics("home"))
 
@@ -63,3 +66,9 @@ def test_a_click_of_ours_is_one_and_a_broken_one_is_none() -> None:
 @pytest.mark.parametrize("message", DOCUMENT["components"]["messages"])
 def test_nothing_is_no_message(message: str) -> None:
     assert not validator(message).is_valid({})
+
+
+def test_the_page_of_the_api_leads_to_it(tmp_path: Path) -> None:
+    visitor = make_app(Settings(state_dir=str(tmp_path))).test_client()
+    assert 'href="/api/asyncapi.json"' in visitor.get("/reference").text
+    assert visitor.get("/api/asyncapi.json").json == document(Topics())

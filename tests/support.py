@@ -1,5 +1,6 @@
 """What tests share: real child processes, real listeners, and waiting with a deadline."""
 
+import asyncio
 import contextlib
 import os
 import queue
@@ -10,9 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self, TypeVar
@@ -23,6 +25,7 @@ from iot_button.loop import Loop
 from iot_button.messages import Message, Session
 from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress
+from tests.nursery import Newborn, Nursery, is_of_this_python
 
 T = TypeVar("T")
 DEADLINE = 15.0
@@ -60,6 +63,15 @@ def aside(call: Callable[[], T]) -> T:
         return thread.submit(call).result()
 
 
+def run_async(work: Coroutine[object, object, None], *, deadline: float = DEADLINE) -> None:
+    """Run a coroutine on a loop of its own, aside, to its end."""
+
+    async def in_time() -> None:
+        await asyncio.wait_for(work, deadline)
+
+    aside(lambda: asyncio.run(in_time()))
+
+
 def runs_until(loop: Loop, condition: Callable[[], object], *, deadline: float) -> bool:
     """Let a loop run until the condition is true, or the time over; return whether it is true."""
     end = time.monotonic() + deadline
@@ -93,6 +105,27 @@ def is_listening(port: int) -> bool:
     return True
 
 
+_nursery = Nursery()
+
+
+def _begun(
+    arguments: Sequence[str],
+    environment: dict[str, str],
+    directory: Path,
+    python: str,
+    streams: Sequence[int],
+) -> Newborn | subprocess.Popen[bytes]:
+    if python == sys.executable and is_of_this_python(environment):
+        return _nursery.bear(
+            arguments, environment=environment, directory=directory, streams=streams
+        )
+    command = [python, "-m", "iot_button", *arguments]
+    stdin, stdout, stderr = streams
+    return subprocess.Popen(
+        command, stdin=stdin, stdout=stdout, stderr=stderr, env=environment, cwd=directory
+    )
+
+
 class Program:
     """An `iot-button` child process, its output read as it comes."""
 
@@ -102,33 +135,32 @@ class Program:
         environment: Mapping[str, str],
         directory: Path,
         python: str = sys.executable,
+        given: bytes = b"",
     ) -> None:
+        """Start it; `given` is its standard input."""
         self.arguments = arguments
         self.said: list[str] = []
         self.printed: list[str] = []
-        self.process = subprocess.Popen(
-            [python, "-m", "iot_button", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=dict(environment),
-            cwd=directory,
-        )
+        pipes = [os.pipe(), os.pipe()]
+        with tempfile.TemporaryFile() as stdin:
+            stdin.write(given)
+            stdin.seek(0)
+            ends = [stdin.fileno(), *(end for _ours, end in pipes)]
+            self.process = _begun(arguments, dict(environment), directory, python, ends)
+        for _ours, end in pipes:
+            os.close(end)
         self._readers = [
-            threading.Thread(target=self._read, args=(stream, lines), daemon=True)
-            for stream, lines in (
-                (self.process.stderr, self.said),
-                (self.process.stdout, self.printed),
-            )
+            threading.Thread(target=self._read, args=(ours, lines), daemon=True)
+            for (ours, _end), lines in zip(pipes, (self.printed, self.said), strict=True)
         ]
         for reader in self._readers:
             reader.start()
 
     @staticmethod
-    def _read(stream: "object", lines: list[str]) -> None:
-        for line in stream:  # type: ignore[attr-defined]  # a text pipe
-            lines.append(line.rstrip("\n"))
+    def _read(end: int, lines: list[str]) -> None:
+        with open(end, encoding="utf-8") as stream:
+            for line in stream:
+                lines.append(line.rstrip("\n"))
 
     def wait_for(self, pattern: str, *, deadline: float = DEADLINE) -> re.Match[str]:
         """Wait until a line on standard error matches."""
@@ -175,14 +207,24 @@ class Program:
         """Stop it with SIGTERM and return its exit status."""
         if self.process.poll() is None:
             self.send(signal.SIGTERM)
-        status = self.end()
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
-        return status
+        return self.end()
 
     def _is_reading(self) -> bool:
         return any(reader.is_alive() for reader in self._readers)
+
+
+def run(
+    *arguments: str,
+    environment: Mapping[str, str],
+    directory: Path | None = None,
+    given: bytes = b"",
+) -> subprocess.CompletedProcess[str]:
+    """Run `iot-button ARGUMENTS` to its end, as `subprocess.run` does."""
+    place = directory or Path.cwd()
+    program = Program(*arguments, environment=environment, directory=place, given=given)
+    status = program.end()
+    stdout, stderr = ("".join(f"{line}\n" for line in n) for n in (program.printed, program.said))
+    return subprocess.CompletedProcess(arguments, status, stdout, stderr)
 
 
 class Listener:

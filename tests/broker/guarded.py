@@ -2,8 +2,6 @@
 
 import os
 import secrets
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ from iot_button.accounts_file import AccountFile, Role
 from tests.broker import wire_packets as packets
 from tests.broker.wire import Wire
 from tests.broker.wire_streams import TcpStream, WebSocketStream
-from tests.support import DEADLINE, Program, require_program
+from tests.support import DEADLINE, Program, require_program, run
 
 ROLES = {
     "door": ("--button", "DOOR"),
@@ -45,14 +43,7 @@ class House:
 
 
 def run_account(environment: dict[str, str], *arguments: str) -> str:
-    ended = subprocess.run(
-        [sys.executable, "-m", "iot_button", "account", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
+    ended = run("account", *arguments, environment=environment)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 

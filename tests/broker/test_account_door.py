@@ -16,7 +16,7 @@ from iot_button.files import StorageError
 from iot_button.house import HOUSE_NAME, read_house
 from iot_button.patience import Patience
 from iot_button.topics import Topics
-from tests.support import DEADLINE
+from tests.support import run_async
 
 PASSWORD = "a good password"
 
@@ -33,7 +33,7 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
     async def all_of_it() -> None:
         await work()
 
-    asyncio.run(asyncio.wait_for(all_of_it(), DEADLINE))
+    run_async(all_of_it())
 
 
 def door_of(state_dir: Path, *, opens: bool = True) -> AccountDoor:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ from iot_button.accounts_file import AccountError, AccountFile, Role
 from iot_button.files import StorageError
 from iot_button.house import HOUSE_NAME, read_house
 from iot_button.passwords import is_right
+from tests import support
 from tests.conftest import Start
-from tests.support import DEADLINE
 
 
 @pytest.fixture
@@ -24,14 +23,7 @@ def run(
     environment: dict[str, str], *arguments: str, given: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run `iot-button account ARGUMENTS`."""
-    return subprocess.run(
-        [sys.executable, "-m", "iot_button", "account", *arguments],
-        input=given,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
+    return support.run("account", *arguments, environment=environment, given=given.encode())
 
 
 def test_an_account_is_there_with_hashes_only_and_for_its_owner_alone(file: AccountFile) -> None:
@@ -106,14 +98,8 @@ def test_the_command_changes_a_password_and_removes_an_account(
 
 
 def provision(environment: dict[str, str], *arguments: str) -> list[dict[str, object]]:
-    ended = subprocess.run(
-        [sys.executable, "-m", "iot_button", "provision", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=True,
-    )
+    ended = support.run("provision", *arguments, environment=environment)
+    assert ended.returncode == 0, ended.stderr
     return [json.loads(line) for line in ended.stdout.splitlines()]
 
 

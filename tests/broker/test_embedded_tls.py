@@ -2,8 +2,6 @@
 
 import json
 import ssl
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 from websockets.sync.client import connect as open_websocket
 from websockets.typing import Subprotocol
 
+from tests import support
 from tests.broker.wire import Wire
 from tests.broker.wire_streams import TcpStream
 from tests.conftest import Start
@@ -38,16 +37,9 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
     """Run `iot-button ARGUMENTS`, and return what it printed."""
 
     def run_one(*arguments: str) -> str:
-        command = [sys.executable, "-m", "iot_button", *arguments]
-        return subprocess.run(
-            command,
-            env=environment,
-            cwd=tmp_path,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-        ).stdout
+        ended = support.run(*arguments, environment=environment, directory=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
 
     return run_one
 

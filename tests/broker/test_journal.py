@@ -9,7 +9,7 @@ import pytest
 
 from broker.gate.journal import Journal
 from iot_button.errors import IotButtonError
-from tests.support import DEADLINE
+from tests.support import run_async
 
 ADD = (1 << 40 | 1, "a/b", b"payload", 1)
 
@@ -37,7 +37,7 @@ def run(path: Path, work: Callable[[Journal, Receiver], Awaitable[None]]) -> Rec
         await journal.close()
         failed.cancel()
 
-    asyncio.run(asyncio.wait_for(all_of_it(), DEADLINE))
+    run_async(all_of_it())
     return receiver
 
 
@@ -119,4 +119,4 @@ def test_a_failure_that_nobody_can_mend_ends_it_and_acknowledges_nothing(tmp_pat
             await failed
         assert receiver.heard == []
 
-    asyncio.run(asyncio.wait_for(work(), DEADLINE))
+    run_async(work())

@@ -12,6 +12,7 @@ from broker.figures import Figures
 from broker.gate.journal import Journal
 from broker.gate.router import REFUSED, Router, at_once
 from broker.gate.session import Session
+from tests.support import run_async
 
 OVERRIDDEN = {
     "_broadcast_message": ["self", "session", "topic", "data", "force_qos"],
@@ -63,7 +64,7 @@ def test_it_routes_retains_and_publishes_for_amqtt_itself() -> None:
         assert router.subscriptions == {}
         await router.shutdown()
 
-    asyncio.run(work())
+    run_async(work())
     assert said == [("a/b", b"from a plugin", 1)]
 
 
@@ -72,4 +73,4 @@ def test_a_coroutine_that_waits_after_all_is_an_error() -> None:
         with pytest.raises(RuntimeError, match="a version that we do not know"):
             at_once(asyncio.sleep(1))
 
-    asyncio.run(work())
+    run_async(work())

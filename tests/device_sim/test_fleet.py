@@ -194,7 +194,9 @@ def test_300_buttons_have_connections_of_their_own_and_no_threads(
     )
     simulated.wait_for("^ready simulate", deadline=60)
     pid = simulated.process.pid
-    assert connections(pid, broker.port("mqtt")) == 300 + 1  # what sees processed clicks
+    port = broker.port("mqtt")
+    # One more sees processed clicks; one that was given up and made again may be about to close.
+    eventually(lambda: connections(pid, port) == 300 + 1, what="one connection each")
     # The loop's, and the one that waits for signals; a connecting one may be about to end.
     eventually(lambda: threads(pid) <= 3, what="the connecting threads end")
     simulated.send(signal.SIGINT)

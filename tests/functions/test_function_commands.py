@@ -15,6 +15,7 @@ import pytest
 
 from functions.commands.output import clean
 from functions.runtime.http.server import HttpSide
+from tests import support
 from tests.conftest import Start
 from tests.functions.fake_control import FakeControl, http_side, spec
 from tests.support import DEADLINE, eventually, free_port
@@ -53,28 +54,37 @@ class Run:
         stdin: str = "",
         terminal: bool = False,
     ) -> None:
-        ours, theirs = pty.openpty()
-        done = subprocess.run(
-            [sys.executable, "-m", "iot_button", "functions", *arguments],
-            input=stdin,
-            stdout=theirs if terminal else subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=DEADLINE,
-            env=environment,
-            cwd=directory,
-        )
-        os.close(theirs)
+        command = ("functions", *arguments)
+        run = run_on_terminal if terminal else support.run
+        done = run(*command, environment=environment, directory=directory, given=stdin.encode())
         self.status = done.returncode
         self.said = done.stderr
-        self.printed = done.stdout or ""
-        if terminal:
-            self.printed = os.read(ours, 100_000).decode()
-        os.close(ours)
+        self.printed = done.stdout
 
     @property
     def lines(self) -> list[Any]:
         return [json.loads(line) for line in self.printed.splitlines()]
+
+
+def run_on_terminal(
+    *arguments: str, environment: dict[str, str], directory: Path, given: bytes
+) -> subprocess.CompletedProcess[str]:
+    """Run `iot-button ARGUMENTS` with a terminal as its standard output."""
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "iot_button", *arguments],
+        input=given.decode(),
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=DEADLINE,
+        env=environment,
+        cwd=directory,
+    )
+    os.close(theirs)
+    done.stdout = os.read(ours, 100_000).decode()
+    os.close(ours)
+    return done
 
 
 @pytest.fixture

@@ -1,24 +1,20 @@
 """`iot-button rule test`, as a person runs it."""
 
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import pytest
+
+from tests import support
 
 SQL = "SELECT clickType, topic(2) AS serial FROM 'iotbutton/+' WHERE clickType <> 'LONG'"
 CLICK = '{"clickType": "SINGLE"}'
 
 
 def run(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "iot_button", "rule", "test", *arguments],
-        input=stdin,
-        capture_output=True,
-        timeout=30,
-    )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    done = support.run("rule", "test", *arguments, environment=os.environ, given=stdin)
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_the_event_is_one_json_line() -> None:

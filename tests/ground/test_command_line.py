@@ -14,22 +14,9 @@ from iot_button.errors import (
     SettingError,
     StopTimeoutError,
 )
-from tests.support import DEADLINE
+from tests.support import DEADLINE, run
 
 HEAVY = ("paho", "flask", "amqtt", "asyncio", "msgspec", "device_sim", "broker", "functions")
-
-
-def run(
-    *arguments: str, environment: dict[str, str], directory: Path
-) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "iot_button", *arguments],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=directory,
-        timeout=DEADLINE,
-    )
 
 
 def run_python(

@@ -21,6 +21,10 @@ Take = Callable[[int, bytes], Iterator[None] | None]
 """Takes a packet, by its first byte and its body; returns steps where that is long work."""
 
 
+def _ignore(*_: object) -> None:
+    """Do nothing."""
+
+
 class Intake:
     """Hands over packets in order, and leaves what comes to the client's system while it is held.
 
@@ -88,6 +92,7 @@ class Intake:
         self._reads.clear()
         self._steps = _NOTHING
         self._frames = Frames(0)
+        self._take = self._on_malformed = _ignore
 
     def _work(self) -> None:
         self._is_busy = False

@@ -67,8 +67,39 @@ _LINGER: Final = 2.0
 """Seconds that a closing connection has to take its last bytes."""
 
 
+class _Nobody:
+    """Whom a link that is gone speaks with."""
+
+    def feed(self, data: bytes) -> None:
+        pass
+
+    def lost(self) -> None:
+        pass
+
+    def writable(self) -> None:
+        pass
+
+
+class _Nowhere(asyncio.Transport):
+    """Where a link that is gone leads."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def abort(self) -> None:
+        pass
+
+
+_NOBODY: Final = _Nobody()
+_NOWHERE: Final = _Nowhere()
+
+
 class StreamLink(asyncio.Protocol):
-    """TCP or TLS."""
+    """TCP or TLS.
+
+    What is gone lets go of the others at once: as a circle of objects only the collector would find
+    them, and for many that go together it keeps everyone else waiting.
+    """
 
     def __init__(
         self, make_talker: MakeTalker, is_revoked: Callable[[bytes], bool] = lambda _: False
@@ -81,6 +112,7 @@ class StreamLink(asyncio.Protocol):
         self._outgoing_size = 0
         self._is_revoked = is_revoked
         self._der: bytes | None = None
+        self._lingering: asyncio.TimerHandle | None = None
 
     @property
     def is_revoked(self) -> bool:
@@ -97,7 +129,7 @@ class StreamLink(asyncio.Protocol):
         if tls is not None:
             self.certificate = common_name(tls.getpeercert())
             self._der = tls.getpeercert(binary_form=True)
-        self._talker = self._make_talker(self)
+        self._talker: Talker = self._make_talker(self)
 
     def data_received(self, data: bytes) -> None:
         """Hand on what was read."""
@@ -110,6 +142,10 @@ class StreamLink(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """Say that it is gone."""
         self._talker.lost()
+        self._talker, self._transport = _NOBODY, _NOWHERE
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
 
     def pause_writing(self) -> None:
         """Hear that the client does not read fast enough."""
@@ -152,7 +188,8 @@ class StreamLink(asyncio.Protocol):
         self._flush()
         if not self._transport.is_closing():
             self._transport.close()
-            asyncio.get_running_loop().call_later(_LINGER, self._transport.abort)
+            later = asyncio.get_running_loop().call_later
+            self._lingering = later(_LINGER, self._transport.abort)
 
     def abort(self) -> None:
         """Close now."""

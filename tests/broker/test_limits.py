@@ -1,5 +1,6 @@
-"""What one account may take of the broker."""
+"""What one account may take of the broker, and what one that is gone leaves."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,12 +8,13 @@ import pytest
 
 from broker.account_door import AccountDoor
 from broker.embedded import EmbeddedBroker
+from broker.gate.client import Client
 from broker.gate.limits import Limits
 from iot_button.settings import Settings
 from tests.broker import wire_packets as packets
 from tests.broker.wire import Wire
 from tests.broker.wire_streams import TcpStream
-from tests.support import DEADLINE
+from tests.support import DEADLINE, eventually
 
 
 @pytest.fixture
@@ -46,3 +48,24 @@ def test_an_account_keeps_so_many_sessions_and_may_have_another_for_one_that_it_
     assert answered(broker, "b", clean=True) == 0
     assert answered(broker, "c", clean=False) == 0
     assert broker.figures.refused["too many sessions"] == 1
+
+
+@pytest.mark.parametrize("goes", ["close", "abort"])
+def test_a_connection_that_is_gone_leaves_nothing_to_the_garbage_collector(
+    broker: EmbeddedBroker, goes: str
+) -> None:
+    """Thousands of them collected at once kept all others waiting for 10 ms."""
+
+    def clients() -> int:
+        return sum(type(found) is Client for found in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        wire = Wire(TcpStream(broker.port))
+        wire.connect("passing")
+        assert clients() == 1
+        getattr(wire.stream, goes)()
+        eventually(lambda: clients() == 0, what="the client is freed")
+    finally:
+        gc.enable()

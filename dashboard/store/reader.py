@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import Empty, Full, LifoQueue
@@ -25,6 +26,7 @@ class Reader:
         self._path = path
         self._idle: LifoQueue[Any] = LifoQueue(MAX_IDLE)
         self._is_closed = False
+        weakref.finalize(self, _close_all, self._idle)  # for who forgets to close it
 
     def __call__(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query.
@@ -43,9 +45,7 @@ class Reader:
         self._forget_idle()
 
     def _forget_idle(self) -> None:
-        with contextlib.suppress(Empty):
-            while True:
-                self._idle.get_nowait().close()
+        _close_all(self._idle)
 
     def _rows(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         with self._lent() as connection:
@@ -76,3 +76,9 @@ class Reader:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         return connection
+
+
+def _close_all(connections: LifoQueue[Any]) -> None:
+    with contextlib.suppress(Empty):
+        while True:
+            connections.get_nowait().close()

@@ -1,6 +1,7 @@
 """What is installed: our packages under their names, and a wheel that starts by itself."""
 
 import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -30,11 +31,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = place.glob("*.whl")
-    venv.create(place / "env", with_pip=True)
+    has_pip = importlib.util.find_spec("pip") is not None  # not where uv has made .venv
+    venv.create(place / "env", with_pip=not has_pip)
     python = place / "env" / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python)]
+    pip = pip if has_pip else [str(python), "-m", "pip"]
     lock = ["--require-hashes", "-r", str(ROOT / "requirements" / "run.txt")]
     for what in (lock, ["--no-deps", str(wheel)]):
-        install = [str(python), "-m", "pip", "install", "--quiet", *what]
+        install = [*pip, "install", "--quiet", "--no-compile", *what]
         subprocess.run(install, check=True, capture_output=True, timeout=300)
     return python
 

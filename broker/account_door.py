@@ -1,11 +1,8 @@
 """The door of a broker that has accounts: by password, or by certificate."""
 
 import asyncio
-import functools
-import hashlib
 import hmac
 import logging
-import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +13,7 @@ from broker.door import Anyone, Credentials, Guest, RefusedError
 from iot_button.accounts_file import Account, Accounts, Role, WatchedAccounts
 from iot_button.files import StorageError
 from iot_button.house import HOUSE_NAME, read_house
-from iot_button.passwords import hash_password, is_right
+from iot_button.passwords import KnownPasswords, is_right
 from iot_button.patience import Patience
 from iot_button.topics import Topics
 
@@ -59,8 +56,8 @@ class AccountDoor:
     """Lets in who has an account; without any accounts, and if told so, everyone.
 
     Passwords are checked in a thread, one at a time: argon2id takes 19 MiB and 20 ms on purpose.
-    One that was right is remembered (as a keyed hash, in memory), so that thousands of devices
-    come back at once; who was wrong several times waits, and is not checked meanwhile.
+    One that was right is remembered, so that thousands of devices come back at once; who was wrong
+    several times waits, and is not checked meanwhile.
     """
 
     def __init__(
@@ -79,8 +76,7 @@ class AccountDoor:
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._has_news = False
-        self._key = secrets.token_bytes(32)
-        self._known: dict[str, tuple[bytes, str]] = {}
+        self._known = KnownPasswords(_MOST_KNOWN)
         self._patience = patience or Patience()
 
     def knows(self, name: str) -> bool:
@@ -142,12 +138,10 @@ class AccountDoor:
         if name == HOUSE_NAME and account is not None and self._is_of_the_house(password):
             return account
         hashed = account.password if account is not None else None
-        digest = hmac.digest(self._key, password, hashlib.sha256)
-        # Nobody learns by the time that it takes which names there are.
-        if not self._is_known(name, hashed, digest):
+        if not self._known.has(name, hashed, password):
             await self._check(credentials, name, hashed, password)
-            if hashed is not None and (name in self._known or len(self._known) < _MOST_KNOWN):
-                self._known[name] = digest, hashed
+            if hashed is not None:
+                self._known.keep(name, hashed, password)
         if account is None or self._accounts.get(name) != account:  # it was changed meanwhile
             raise RefusedError(_NOT_AUTHORIZED, "wrong account or password")
         return account
@@ -158,10 +152,6 @@ class AccountDoor:
         except StorageError:
             return False
         return house is not None and hmac.compare_digest(house.encode(), password)
-
-    def _is_known(self, name: str, hashed: str | None, digest: bytes) -> bool:
-        known = self._known.get(name)
-        return known is not None and known[1] == hashed and hmac.compare_digest(known[0], digest)
 
     async def _check(
         self, credentials: Credentials, name: str, hashed: str | None, password: bytes
@@ -179,7 +169,7 @@ class AccountDoor:
         try:
             async with self._turn:
                 self._check_patience(address, name)  # again: a burst is heard of while it waits
-                if await loop.run_in_executor(self._checks, _is_right, hashed, password):
+                if await loop.run_in_executor(self._checks, is_right, hashed, password):
                     return
                 self._patience.hear(address, name)
         finally:
@@ -204,12 +194,3 @@ def _may_be_called(client_id: str, account: Account, topics: Topics) -> bool:
         return True
     under = f"-{topics.prefix}" if topics.prefix else ""
     return client_id == f"iot-button-device-{account.serial_number}{under}"
-
-
-@functools.cache
-def _of_nobody() -> str:
-    return hash_password(secrets.token_bytes(16))
-
-
-def _is_right(hashed: str | None, password: bytes) -> bool:
-    return is_right(hashed or _of_nobody(), password) and hashed is not None

@@ -1,10 +1,8 @@
 """The accounts that may log in: read anew when their file changes, checked at little cost."""
 
-import functools
 import hashlib
 import hmac
 import logging
-import secrets
 import threading
 from pathlib import Path
 from typing import Final
@@ -14,7 +12,7 @@ import msgspec
 from dashboard.access import may_log_in
 from iot_button.accounts_file import Account, WatchedAccounts
 from iot_button.errors import IotButtonError
-from iot_button.passwords import hash_password, is_right
+from iot_button.passwords import KnownPasswords, is_right
 from iot_button.patience import Patience
 
 log = logging.getLogger(__name__)
@@ -51,8 +49,7 @@ class TooManyAttemptsError(LoginError):
 class AccountBook:
     """The accounts of an installation, for any number of threads.
 
-    Passwords that were right are remembered, as keyed hashes, for programs that send theirs each
-    time.
+    Passwords that were right are remembered, for programs that send theirs each time.
     """
 
     def __init__(self, state_dir: Path, *, patience: Patience | None = None) -> None:
@@ -61,8 +58,7 @@ class AccountBook:
         self._lock = threading.Lock()
         self._turns = threading.Semaphore(_AT_A_TIME)
         self._waiting = 0
-        self._key = secrets.token_bytes(32)
-        self._known: dict[str, tuple[bytes, str]] = {}
+        self._known = KnownPasswords(_MOST_KNOWN)
 
     def refresh(self) -> None:
         """Hear of accounts that have changed."""
@@ -87,31 +83,20 @@ class AccountBook:
         """
         account, secret = self.find(name), password.encode("utf-8", "surrogatepass")
         hashed = account.password if account is not None else None
-        digest = hmac.digest(self._key, secret, hashlib.sha256)
-        if not self._is_known(name, hashed, digest):
-            # Nobody learns by the time that it takes which names there are.
+        if not self._known.has(name, hashed, secret):
             self._check(address, name, hashed, secret)
             if hashed is not None:
-                self._keep(name, digest, hashed)
+                self._known.keep(name, hashed, secret)
         if account is None or self.find(name) != account:  # it was changed meanwhile
             raise WrongPasswordError
         return account
-
-    def _is_known(self, name: str, hashed: str | None, digest: bytes) -> bool:
-        known = self._known.get(name)
-        return known is not None and known[1] == hashed and hmac.compare_digest(known[0], digest)
-
-    def _keep(self, name: str, digest: bytes, hashed: str) -> None:
-        with self._lock:
-            if name in self._known or len(self._known) < _MOST_KNOWN:
-                self._known[name] = digest, hashed
 
     def _check(self, address: str, name: str, hashed: str | None, secret: bytes) -> None:
         self._take_place(address, name)
         try:
             with self._turns:
                 self._check_patience(address, name)  # again: a burst is heard of while it waits
-                if is_right(hashed or _of_nobody(), secret) and hashed is not None:
+                if is_right(hashed, secret):
                     return
                 with self._lock:
                     self._patience.hear(address, name)
@@ -140,8 +125,3 @@ def fingerprint(account: Account, key: bytes) -> str:
     Keyed, so that a cookie says nothing about a hash.
     """
     return hmac.digest(key, msgspec.json.encode(account), hashlib.sha256).hex()[:32]
-
-
-@functools.cache
-def _of_nobody() -> str:
-    return hash_password(secrets.token_bytes(16))

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -414,11 +416,11 @@ def never_right(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Have no password be right, and return the hashes that were worked at."""
     checked: list[str] = []
 
-    def is_right(hashed: str, _password: bytes) -> bool:
+    def verify(_self: PasswordHasher, hashed: str, _password: bytes) -> bool:
         checked.append(hashed)
-        return False
+        raise VerifyMismatchError
 
-    monkeypatch.setattr("dashboard.accounts.is_right", is_right)
+    monkeypatch.setattr(PasswordHasher, "verify", verify)
     return checked
 
 

@@ -43,6 +43,11 @@ class AccountGuest:
         """The account's name."""
         return self.account.name
 
+    @property
+    def is_button(self) -> bool:
+        """Whether the account is a button's."""
+        return self.account.role is Role.BUTTON
+
     def may_publish(self, topic: str) -> bool:
         """Whether it may publish on a topic."""
         return self.rights.may_publish(topic)

@@ -26,6 +26,11 @@ class Guest(Protocol):
         """The account's name."""
         ...
 
+    @property
+    def is_button(self) -> bool:
+        """Whether the account is a button's: it needs one session, and no more than a few."""
+        ...
+
     def may_publish(self, topic: str) -> bool:
         """Whether it may publish on a topic."""
         ...
@@ -73,6 +78,7 @@ class Anyone:
     """A guest where nobody is asked."""
 
     name: str | None = None
+    is_button: bool = False
 
     def may_publish(self, topic: str) -> bool:  # noqa: ARG002 - a guest's form
         """Say yes."""

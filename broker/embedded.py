@@ -26,8 +26,8 @@ from broker.figures import Figures
 from broker.gate.gate import Gate
 from broker.gate.journal import Journal
 from broker.gate.limits import Limits, limits_here
-from broker.gate.link import StreamLink, WebSocketLink
-from broker.listening import MAX_PACKET_BYTES, bind, port_of
+from broker.gate.link import FIRST_PACKET_BYTES, StreamLink, WebSocketLink
+from broker.listening import bind, port_of
 from broker.upkeep import Certificates, look_after
 from iot_button.errors import IotButtonError, StopTimeoutError
 from iot_button.settings import is_loopback
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
 """Connections that wait to be accepted: thousands of devices come at once after a power cut."""
+_MOST_MESSAGES = 4
+"""WebSocket messages that the library reads ahead, of the largest size each."""
 
 
 class EmbeddedBroker:
@@ -193,7 +195,8 @@ class EmbeddedBroker:
             subprotocols=[Subprotocol("mqtt")],
             process_request=self._check_origin,
             compression=None,
-            max_size=MAX_PACKET_BYTES,
+            max_size=FIRST_PACKET_BYTES,  # more for who is let in
+            max_queue=_MOST_MESSAGES,
             backlog=_BACKLOG,
         )
 

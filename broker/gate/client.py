@@ -9,7 +9,7 @@ from broker.door import Credentials, Guest, RefusedError
 from broker.gate import packets
 from broker.gate.frames import MalformedError
 from broker.gate.intake import Intake
-from broker.gate.link import Link
+from broker.gate.link import FIRST_PACKET_BYTES, Link
 from broker.gate.session import Session
 from iot_button import packets as wire
 
@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 _MOST_UNANSWERED: Final = 2000
 """Messages of one client that wait for the disk; then it is not read any further."""
-_FIRST_PACKET_BYTES: Final = 72 * 1024
-"""A CONNECT has five fields of up to 64 KiB each; a real one comes with one long will at most."""
 _MOST_UNREAD: Final = 1000
 """Answers that a client leaves unread, beyond what its system takes."""
 
@@ -36,7 +34,7 @@ class Client:
         self._loop = asyncio.get_running_loop()
         self._intake = Intake(
             link,
-            limit=_FIRST_PACKET_BYTES,
+            limit=FIRST_PACKET_BYTES,
             take=self._take,
             on_malformed=self._on_malformed,
         )
@@ -171,6 +169,7 @@ class Client:
         session.attach(self)
         if connect.keep_alive:
             self._watch(connect.keep_alive * 1.5)
+        self._link.welcome(self._gate.limits.packet_bytes)
         self._intake.go_on(limit=self._gate.limits.packet_bytes)
 
     def _refuse(self, return_code: int, reason: str) -> None:

@@ -163,7 +163,8 @@ class Gate:
             old = None
         if old is None:
             kept = not connect.clean_session
-            if kept and self.sessions.kept_by(guest.name) >= self.limits.sessions:
+            most = self.limits.button_sessions if guest.is_button else self.limits.sessions
+            if kept and self.sessions.kept_by(guest.name) >= most:
                 raise RefusedError(packets.UNAVAILABLE, "too many sessions")
             return self.sessions.make(client_id, owner=guest.name, is_kept=kept), False
         self.sessions.give(old, guest.name)

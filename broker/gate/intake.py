@@ -57,6 +57,8 @@ class Intake:
 
     def feed(self, data: bytes) -> None:
         """Take what was read."""
+        if self._has_ended:
+            return
         self._reads.append(self._frames.feed(data))
         if not self._is_busy:
             self._work()

@@ -18,6 +18,8 @@ class Limits:
         newcomers: connections at a time that are not let in yet; beyond, the oldest of them goes,
             so that those who connect and say nothing keep nobody else out.
         sessions: that one account may have kept.
+        button_sessions: that a button's account may have kept. Each of its receipts is written to
+            the disk for each of them, so that the password of one could be everybody's burden.
         session_days: after which a session that nobody came back to is forgotten.
     """
 
@@ -26,6 +28,7 @@ class Limits:
     connections: int = 20_000
     newcomers: int = 2_000
     sessions: int = 20_000
+    button_sessions: int = 10
     session_days: float = 60.0
 
 

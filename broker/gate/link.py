@@ -10,6 +10,9 @@ from websockets.exceptions import ConnectionClosed
 
 from broker.tls import common_name
 
+FIRST_PACKET_BYTES: Final = 72 * 1024
+"""A CONNECT has five fields of up to 64 KiB each; a real one comes with one long will at most."""
+
 MOST_BUFFERED: Final = 256 * 1024
 """Bytes written and not taken by the client's system: from here on it counts as slow."""
 
@@ -51,6 +54,10 @@ class Link(Protocol):
 
     def read_on(self, wanted: bool) -> None:
         """Read on, or leave what comes to the client's system until later."""
+        ...
+
+    def welcome(self, packet_bytes: int) -> None:
+        """Take larger packets from here on: the client was let in."""
         ...
 
     def close(self) -> None:
@@ -183,6 +190,9 @@ class StreamLink(asyncio.Protocol):
         else:
             self._transport.pause_reading()
 
+    def welcome(self, packet_bytes: int) -> None:
+        """Do nothing: of a stream no more is held than was read at once."""
+
     def close(self) -> None:
         """Close when what was written has gone out, or soon."""
         self._flush()
@@ -214,22 +224,38 @@ class WebSocketLink:
 
     async def talk(self, make_talker: MakeTalker) -> None:
         """Carry messages to and fro until the connection ends."""
-        self._talker = make_talker(self)
+        self._talker: Talker = make_talker(self)
         writer = asyncio.create_task(self._write_all())
         try:
-            async for message in self._websocket:
-                if isinstance(message, str):  # 6.0.0-1
-                    break
-                self._talker.feed(message)
-                await self._reads.wait()
-        except ConnectionClosed:
-            pass
+            await self._read_all()
         finally:
             self._talker.lost()
             self._is_closing = True
             self._writes.set()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(writer, _LINGER)
+                await asyncio.wait_for(self._forget(), _LINGER)
+            self.abort()
+            writer.cancel()
+            await self._forget()
+            # The library's own circle of objects is left to the collector: with nothing in it.
+            self._websocket.protocol.reader.discard()
+            self._talker = _NOBODY
+
+    async def _read_all(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            async for message in self._websocket:
+                if isinstance(message, str):  # 6.0.0-1
+                    break
+                self._talker.feed(message)
+                await self._reads.wait()
+                if self._is_closing:
+                    break
+
+    async def _forget(self) -> None:
+        """Take what still comes until the end: the library would keep it beyond."""
+        with contextlib.suppress(ConnectionClosed):
+            async for _ in self._websocket:
+                pass
 
     async def _write_all(self) -> None:
         with contextlib.suppress(ConnectionClosed):
@@ -260,6 +286,10 @@ class WebSocketLink:
             self._reads.set()
         else:
             self._reads.clear()
+
+    def welcome(self, packet_bytes: int) -> None:
+        """Take messages of that size from here on."""
+        self._websocket.protocol.max_size = packet_bytes
 
     def close(self) -> None:
         """Close when what was written has gone out."""

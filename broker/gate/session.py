@@ -22,7 +22,7 @@ FRONT: Final = 500
 MOST_UNKEPT: Final = 5_000
 """Messages that wait for a session that is not kept, which its client is too slow for."""
 FRONT_BYTES: Final = 4 << 20
-"""Bytes of messages that wait in memory, in any session."""
+"""Bytes of messages that wait in memory, in any session; and of those on their way."""
 MOST_QUEUED: Final = 1_000_000
 """Messages that one persistent session may have waiting. Further ones are not acknowledged."""
 
@@ -53,6 +53,7 @@ class Session:
         self._figures = figures
         self._next_number = 1
         self._window: dict[int, Delivery] = {}
+        self._window_bytes = 0
         self._waiting: deque[Delivery] = deque()
         self._waiting_bytes = 0
         self._more_on_disk = False
@@ -142,14 +143,20 @@ class Session:
         """Forget all messages."""
         self._count(-self.queued, -self.queued_bytes)
         self._window.clear()
+        self._window_bytes = 0
         self._waiting.clear()
         self._waiting_bytes = 0
         self._more_on_disk = False
 
+    @property
+    def _may_send(self) -> bool:
+        """Whether another message may be on its way."""
+        return len(self._window) < WINDOW and self._window_bytes < FRONT_BYTES
+
     def pump(self) -> None:
         """Send what may be sent now, in order."""
         waiting, window = self._waiting, self._window
-        while waiting and self.line is not None and len(window) < WINDOW and self.line.is_free:
+        while waiting and self.line is not None and self._may_send and self.line.is_free:
             delivery = waiting[0]
             if delivery.qos == 2 and not delivery.is_on_disk:
                 return
@@ -158,6 +165,7 @@ class Session:
             waiting.popleft()
             self._waiting_bytes -= len(delivery.payload)
             window[delivery.packet_id] = delivery
+            self._window_bytes += len(delivery.payload)
             self._send(delivery)
         if self._more_on_disk and len(waiting) < FRONT // 2:
             self._read_more()
@@ -185,6 +193,7 @@ class Session:
         if delivery is None or (delivery.qos == 2) != complete:
             return
         del self._window[packet_id]
+        self._window_bytes -= len(delivery.payload)
         self._count(-1, -len(delivery.payload))
         if self.is_kept:
             self._journal.end(self._id(delivery.number))

@@ -213,3 +213,18 @@ def test_a_handshake_at_qos_2_goes_on_where_it_was_after_a_kill(
     assert (found.kind, found.packet_id) == (packets.PUBREL, packet_id)
     receiver.send(packets.acknowledge(packets.PUBCOMP, packet_id))
     receiver.expect_nothing()
+
+
+def test_who_acknowledges_nothing_is_sent_4_mib_and_goes_on_when_it_does(
+    amqtt: Program, dial: Dial
+) -> None:
+    """A hundred messages of 1 MB each, for each that reads and is silent, were held in memory."""
+    reader, sender = join(dial, amqtt), join(dial, amqtt)
+    reader.subscribe(("a", 1))
+    for _ in range(8):
+        sender.publish("a", bytes(MEGABYTE))
+    first = [reader.message() for _ in range(5)]
+    reader.expect_nothing()
+    for message in first:
+        reader.send(packets.acknowledge(packets.PUBACK, message.packet_id))
+    assert [len(reader.take().payload) for _ in range(3)] == [MEGABYTE] * 3

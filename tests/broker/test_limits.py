@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from broker.account_door import AccountDoor
 from broker.embedded import EmbeddedBroker
 from broker.gate.client import Client
 from broker.gate.limits import Limits
+from iot_button.accounts_file import AccountFile, Role
 from iot_button.settings import Settings
 from tests.broker import wire_packets as packets
 from tests.broker.wire import Wire
@@ -27,15 +29,15 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
         websocket_port=0,
         journal=tmp_path / "journal.db",
         door=AccountDoor(tmp_path, names, open_without_accounts=True),
-        limits=Limits(sessions=2),
+        limits=Limits(sessions=2, button_sessions=1),
     ) as running:
         yield running
 
 
-def answered(broker: EmbeddedBroker, client_id: str, *, clean: bool) -> int:
+def answered(broker: EmbeddedBroker, client_id: str, **options: Any) -> int:
     """Return the return code that a CONNECT is answered with."""
     with Wire(TcpStream(broker.port)) as wire:
-        wire.send(packets.connect(client_id, clean=clean))
+        wire.send(packets.connect(client_id, **options))
         return wire.stream.receive(DEADLINE)[3]
 
 
@@ -48,6 +50,18 @@ def test_an_account_keeps_so_many_sessions_and_may_have_another_for_one_that_it_
     assert answered(broker, "b", clean=True) == 0
     assert answered(broker, "c", clean=False) == 0
     assert broker.figures.refused["too many sessions"] == 1
+
+
+def test_a_buttons_account_keeps_fewer_sessions(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    file = AccountFile(tmp_path)
+    file.add("door", role=Role.BUTTON, serial_number="DOOR", password="a good password")
+    file.add("ada", role=Role.ADMIN, password="a good password")
+    who = {"password": b"a good password", "clean": False}
+    codes = {
+        name: [answered(broker, f"{name}{n}", username=name, **who) for n in "123"]
+        for name in ("door", "ada")
+    }
+    assert codes == {"door": [0, 3, 3], "ada": [0, 0, 3]}
 
 
 @pytest.mark.parametrize("goes", ["close", "abort"])

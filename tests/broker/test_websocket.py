@@ -1,12 +1,15 @@
 """MQTT over WebSocket at the embedded broker: who may connect, and what cannot hurt others."""
 
+import contextlib
 import socket
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
+from tests.broker import wire_packets as packets
+from tests.broker.killing import memory
 from tests.conftest import Start
 from tests.support import DEADLINE, Listener, Program
 
@@ -75,3 +78,23 @@ def test_a_client_that_leaves_within_a_packet_does_not_hold_up_others(amqtt: Pro
     with Listener(amqtt.port("mqtt"), "a") as listener:
         listener.publish("a", b"still here")
         assert listener.next().payload == b"still here"
+
+
+def test_who_is_not_let_in_fills_no_memory(amqtt: Program) -> None:
+    """Messages of 1 MB before, instead of, and after a CONNECT: 20 from each of 30."""
+    before = memory(amqtt)
+    for number in range(30):
+        first = (b"", CONNECT[:6], CONNECT + CONNECT)[number % 3]
+        with _open(amqtt, origin=None) as websocket, contextlib.suppress(ConnectionClosed):
+            websocket.send(first)
+            for _ in range(20):
+                websocket.send(b"\xc0\x00" * 500_000)
+    assert memory(amqtt) - before < 50_000_000
+
+
+def test_who_is_let_in_may_send_large_packets(amqtt: Program) -> None:
+    with Listener(amqtt.port("mqtt"), "a") as listener, _open(amqtt, origin=None) as websocket:
+        websocket.send(CONNECT)
+        websocket.recv(timeout=DEADLINE)
+        websocket.send(packets.packet(0x30, b"\x00\x01a" + bytes(1_000_000)))
+        assert len(listener.next().payload) == 1_000_000

@@ -123,9 +123,10 @@ class Gate:
 
     def log_out(self) -> None:
         """End the session of this request, and everything that stands open on it."""
-        ticket = current().ticket
-        if ticket is not None:
-            self.sessions.end(ticket)
+        visitor = current()
+        # Nobody's ticket lets nobody in, and anyone gets any number: there is nothing to end.
+        if visitor.ticket is not None and visitor.name is not None:
+            self.sessions.end(visitor.ticket)
         g.visitor, g.new_ticket, g.takes_cookie_away = _NOBODY, None, True
 
     def token(self) -> str:

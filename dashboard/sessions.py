@@ -21,7 +21,6 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from iot_button.files import StorageError, make_private_folder, write_private
 from iot_button.secret_files import make_secret
 
-_MOST_ENDED: Final = 10_000
 _MOST_BYTES: Final = 1024
 """Of a cookie; ours has some 300."""
 
@@ -109,13 +108,15 @@ class Sessions:
         return hmac.compare_digest(self.token(ticket).encode(), token.encode("utf-8", "replace"))
 
     def end(self, ticket: Ticket) -> None:
-        """End a session, for every copy of its cookie."""
+        """End a session, for every copy of its cookie.
+
+        None is forgotten before its cookie is worth nothing anyway: another's logout cannot have it
+        live again.
+        """
         with self._lock:
             now = self._clock()
             self._ended = {i: until for i, until in self._ended.items() if until > now}
             self._ended[ticket.id] = ticket.since + self.age
-            while len(self._ended) > _MOST_ENDED:
-                del self._ended[next(iter(self._ended))]
             # A full disk keeps nobody logged in: the memory knows it.
             with contextlib.suppress(StorageError):
                 make_private_folder(self._ended_file.parent)

@@ -217,7 +217,12 @@ class Gate:
             )
 
     def _told_to_templates(self) -> dict[str, object]:
-        return {"visitor": current(), "asks_who": self.asks_who, "csrf_token": self.token}
+        return {
+            "visitor": current(),
+            "asks_who": self.asks_who,
+            "csrf_token": self.token,
+            "session_idle": self.sessions.idle if self.asks_who else None,
+        }
 
     def _look(self) -> None:
         while self.asks_who and not self._stopping.wait(_LOOK_INTERVAL):

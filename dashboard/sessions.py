@@ -56,7 +56,7 @@ class Sessions:
         self, folder: Path, *, idle: float, age: float, clock: Callable[[], float] = time.time
     ) -> None:
         self.age = age
-        self._idle = idle
+        self.idle = idle
         self._clock = clock
         self._ended_file = folder / "ended-sessions.json"
         self.key = make_secret(folder / "session.key").encode()
@@ -85,13 +85,13 @@ class Sessions:
     def is_alive(self, ticket: Ticket, *, is_used: bool = False) -> bool:
         """Whether a session is not over. `is_used`: a socket is open on it: it is not idle."""
         now = self._clock()
-        is_idle = not is_used and now - ticket.seen > self._idle
+        is_idle = not is_used and now - ticket.seen > self.idle
         return ticket.id not in self._ended and now - ticket.since <= self.age and not is_idle
 
     def seen_again(self, ticket: Ticket) -> Ticket | None:
         """Return the session with a newer date; None: it is new enough for a cookie to stay."""
         now = int(self._clock())
-        if now - ticket.seen <= self._idle / 50:
+        if now - ticket.seen <= self.idle / 50:
             return None
         return msgspec.structs.replace(ticket, seen=now)
 

@@ -1,6 +1,7 @@
 // What every page does: follow the live feed, and say in the header how the connection is.
 
 import { Feed } from "./feed.js";
+import { keepSession } from "./session.js";
 
 const nothing = () => {};
 
@@ -38,5 +39,6 @@ export function follow({ onClicks = nothing, onStatus = nothing } = {}) {
     },
   });
   feed.connect();
+  keepSession();
   return feed;
 }

@@ -14,10 +14,12 @@ from dashboard.gate import Gate
 from dashboard.server import listen, serving
 from iot_button.accounts_file import AccountFile, Role
 from tests.dashboard.guests import PASSWORD, log_in, make_app, settings_of, token_of
-from tests.support import DEADLINE
+from tests.support import DEADLINE, eventually
 
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text()
 Port = int
+
+IDLE = 60.0  # seconds
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def file(tmp_path: Path) -> AccountFile:
 
 @pytest.fixture
 def app_and_port(file: AccountFile, tmp_path: Path) -> Iterator[tuple[Any, Port]]:
-    settings = settings_of(tmp_path)
+    settings = settings_of(tmp_path, session_idle=IDLE)
     assert file.path.exists()
     gate, listener = Gate(settings), listen(settings.dashboard)
     port = int(listener.getsockname()[1])
@@ -131,6 +133,14 @@ def test_one_logs_in_by_keyboard_and_without_javascript(
     expect(old_browser).to_have_title("iot-button: log in")
 
 
+def enter(page: Page, port: Port) -> None:
+    page.goto(f"http://127.0.0.1:{port}/")
+    page.get_by_label("Name").fill("vera")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_selector("#page-link[data-state=good]")
+
+
 LOOKS = [(size, scheme) for size in ((360, 740), (1280, 800)) for scheme in ("light", "dark")]
 
 
@@ -151,15 +161,26 @@ def test_axe_finds_nothing_at_the_login_on_phone_and_desktop_in_light_and_dark(
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
+def test_the_session_of_a_page_that_stays_open_is_kept(
+    page: Page, app_and_port: tuple[Any, Port]
+) -> None:
+    def cookie() -> str | None:
+        # It is renewed when it is a fiftieth of `session_idle` old.
+        page.clock.run_for(IDLE * 1000 / 3)
+        found = [c for c in page.context.cookies() if c.get("name") == "iot_button_session"]
+        return found[0].get("value") if found else None
+
+    page.clock.install()
+    enter(page, app_and_port[1])
+    first = cookie()
+    assert first is not None
+    eventually(lambda: cookie() not in (None, first), what="the page has its cookie renewed")
+
+
 def test_a_page_that_is_open_goes_to_the_login_when_the_session_ends(
     page: Page, app_and_port: tuple[Any, Port], file: AccountFile
 ) -> None:
-    home = f"http://127.0.0.1:{app_and_port[1]}/"
-    page.goto(home)
-    page.get_by_label("Name").fill("vera")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_selector("#page-link[data-state=good]")
+    enter(page, app_and_port[1])
     file.remove("vera")
     expect(page).to_have_title("iot-button: log in")
     assert "/login?next=%2F" in page.url

@@ -166,7 +166,7 @@ def test_the_session_of_a_page_that_stays_open_is_kept(
 ) -> None:
     def cookie() -> str | None:
         # It is renewed when it is a fiftieth of `session_idle` old.
-        page.clock.run_for(IDLE * 1000 / 3)
+        page.clock.run_for(int(IDLE * 1000 / 3))
         found = [c for c in page.context.cookies() if c.get("name") == "iot_button_session"]
         return found[0].get("value") if found else None
 

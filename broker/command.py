@@ -73,6 +73,7 @@ def command(settings: Settings, hold_clicks: bool, until_stdin_closes: bool) -> 
         )
     _check_origins(settings)
     _check_reach(settings)
+    _warn_of_pages(settings)
     make_house(Path(settings.state_dir))  # our own parts use it from their start on
     allow_most_open_files()  # each connection is one; mosquitto has this from us
     failed = False
@@ -125,7 +126,8 @@ def _check_origins(settings: Settings) -> None:
             raise SettingError(
                 "broker.websocket_origins",
                 f"broker.websocket_origins: {origin!r} is no web origin",
-                mend="write it as the page's address up to the path: https://pages.example.com",
+                mend="write it as the page's address up to the path: https://pages.example.com; "
+                "in IOT_BUTTON_BROKER_WEBSOCKET_ORIGINS without quotes, several with commas",
             )
 
 
@@ -146,6 +148,17 @@ def _check_reach(settings: Settings) -> None:
         "without TLS, passwords cross the network in clear text; with it they do not: %s",
         "mqtts, beside it" if settings.broker.tls_port is not None else "--tls-port 8883",
     )
+
+
+def _warn_of_pages(settings: Settings) -> None:
+    """Say that web pages may come in: mosquitto 2.0.11 looks at no Origin, and knows none."""
+    if settings.broker.use == "mosquitto" and not AccountFile(Path(settings.state_dir)).read():
+        log.warning(
+            "any web page that is open in a browser of this machine can press and read here, at "
+            "the WebSocket port: mosquitto does not check a page's origin, and there are no "
+            "accounts. Make one: iot-button account add NAME --admin; or leave --broker out: the "
+            "broker of our own checks",
+        )
 
 
 def _broker(

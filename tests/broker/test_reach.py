@@ -60,9 +60,26 @@ def test_a_damaged_account_file_stops_the_start(
     assert not any("Traceback" in line for line in program.said)
 
 
-@pytest.mark.parametrize("origin", ["foo", "https://example.com/path", "https://"])
+def test_a_broker_that_lets_web_pages_in_says_so(
+    start: Start, kind: str, environment: dict[str, str]
+) -> None:
+    def warnings(lines: list[str]) -> list[str]:
+        return [line for line in lines if "any web page" in line]
+
+    broker = start("broker", "--broker", kind, *FREE)
+    broker.wait_for("^ready")
+    assert bool(warnings(broker.said)) == (kind == "mosquitto")
+    broker.stop()
+    added(environment, "me", "--admin")
+    guarded = start("broker", "--broker", kind, *FREE)
+    guarded.wait_for("^ready")
+    assert not warnings(guarded.said)
+
+
+@pytest.mark.parametrize("origin", ["foo", "https://example.com/path", "https://", '["https://a"]'])
 def test_what_is_no_web_origin_is_refused_with_its_form(start: Start, origin: str) -> None:
     broker = start("broker", *FREE, IOT_BUTTON_BROKER_WEBSOCKET_ORIGINS=origin)
     assert broker.end() == 2
     broker.wait_for("is no web origin")
     broker.wait_for("https://pages.example.com")
+    broker.wait_for("ORIGINS without quotes, several with commas")

@@ -17,7 +17,12 @@ const { serialNumber } = byId("main").dataset;
 const path = `/api/buttons/${encodeURIComponent(serialNumber)}`;
 const edit = byId("edit");
 
-const rows = new Rows({ body: byId("rows"), rowTemplate: byId("row"), detailsTemplate: byId("details") });
+const rows = new Rows({
+  body: byId("rows"),
+  rowTemplate: byId("row"),
+  detailsTemplate: byId("details"),
+  onDrawn: () => older.offer(),
+});
 const older = new Older({ rows, button: byId("older"), said: byId("older-said"), query: () => ({ serialNumber }), page: 25 });
 const battery = new Plot(byId("battery"), {
   low: (columns) => Math.max(0, Math.min(...columns[0].filter((value) => value !== null)) - 150),

@@ -20,7 +20,10 @@ const rows = new Rows({
   body: byId("rows"),
   rowTemplate: byId("row"),
   detailsTemplate: byId("details"),
-  onDrawn: showEmpty,
+  onDrawn(count) {
+    older.offer();
+    showEmpty(count);
+  },
 });
 const older = new Older({
   rows,

@@ -40,14 +40,19 @@ export class Older {
     this.startAt(undefined);
   }
 
+  /** Offer what has been taken away at the end since. */
+  offer() {
+    if (this.#rows.forgottenFrom === null || this.#rows.isFull || this.#asking !== null) return;
+    if (this.#button.hidden) this.#say("");
+    this.#button.hidden = false;
+  }
+
   async load() {
     if (this.#asking !== null) return;
     const asking = this.#asking = new AbortController();
-    const before = this.#rows.forgottenFrom ?? this.#before;
-    const query = { ...this.#query(), limit: this.#limit, before };
     this.#button.disabled = true;
     try {
-      const page = await this.#read(query, asking.signal);
+      const page = await this.#readBelow(asking.signal);
       if (this.#asking === asking) this.#take(page);
     } catch (error) {
       if (this.#asking === asking) this.#say(`Older clicks could not be read: ${error.message}`, "bad");
@@ -57,6 +62,18 @@ export class Older {
         this.#button.disabled = false;
         this.#rows.draw();
       }
+    }
+  }
+
+  /** What comes below the rows that are shown, also where those have changed meanwhile. */
+  async #readBelow(signal) {
+    this.#rows.expect(this.#limit);
+    for (let turn = 1; ; turn += 1) {
+      const { forgottenFrom } = this.#rows;
+      const query = { ...this.#query(), limit: this.#limit, before: forgottenFrom ?? this.#before };
+      const page = await this.#read(query, signal);
+      if (this.#rows.forgottenFrom === forgottenFrom) return page;
+      if (turn === TURNS) throw new Error("too many new ones come in");
     }
   }
 

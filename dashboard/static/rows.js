@@ -42,13 +42,16 @@ export class Rows {
     this.#table.addEventListener("click", (event) => this.#toggle(event));
   }
 
+  get isFull() {
+    return this.count >= MAX_ROWS;
+  }
+
   /** Show clicks, oldest first, with the next frame: a thousand a second are sixty updates. */
   add(clicks) {
     const newer = clicks.filter((click) => click.id > this.#newest);
     if (newer.length) this.#mark(newer[0].id, newer.at(-1).id);
     this.#pending.push(...newer);
-    // A hidden tab draws no frames; what would not be shown anyway need not wait.
-    if (this.#pending.length > this.#limit) this.#forget(this.#pending.splice(0, this.#pending.length - this.#limit).at(-1));
+    if (this.#pending.length > this.#limit) this.#skip();
     this.draw();
   }
 
@@ -61,18 +64,21 @@ export class Rows {
     for (const click of taken) this.#group("last").append(this.#newRow(click, false));
     this.count += taken.length;
     this.draw();
-    return this.count < MAX_ROWS;
+    return !this.isFull;
+  }
+
+  /** Make room for so many older clicks: while they are asked for, none shall go at the end. */
+  expect(count) {
+    this.#limit = Math.min(MAX_ROWS, Math.max(this.#limit, this.count + count + LIVE_ROWS));
   }
 
   clear() {
     this.#pending = [];
     this.#limit = LIVE_ROWS;
     this.forgottenFrom = null;
-    this.count = 0;
     this.#newest = 0;
     this.#oldest = Infinity;
-    for (const body of [...this.#table.tBodies].slice(1)) body.remove();
-    this.#table.tBodies[0].replaceChildren();
+    this.#removeAll();
     this.draw();
   }
 
@@ -88,26 +94,44 @@ export class Rows {
     const flash = clicks.length <= FLASH_AT_MOST;
     for (const click of clicks) this.#group("first").prepend(this.#newRow(click, flash));
     this.count += clicks.length;
-    while (this.count > this.#limit) this.#forgetOldest();
+    if (this.count > this.#limit) this.#trim();
     this.#drawn(this.count);
   }
 
-  #forgetOldest() {
-    const bodies = this.#table.tBodies;
-    const body = bodies[bodies.length - 1];
+  /** A hidden tab draws no frames; what would not be shown anyway need not wait. */
+  #skip() {
+    this.#pending.splice(0, this.#pending.length - this.#limit);
+    this.#removeAll(); // all of them older than what is skipped: below them would be a gap
+    this.#forgetBefore(this.#pending[0]);
+  }
+
+  #trim() {
+    while (this.count > this.#limit) this.#removeOldest();
+    const last = this.#lastBody.lastElementChild;
+    this.#forgetBefore(this.#clicks.get(last.classList.contains("click") ? last : last.previousElementSibling));
+  }
+
+  #removeAll() {
+    for (const body of [...this.#table.tBodies].slice(1)) body.remove();
+    this.#table.tBodies[0].replaceChildren();
+    this.count = 0;
+  }
+
+  get #lastBody() {
+    return this.#table.tBodies[this.#table.tBodies.length - 1];
+  }
+
+  #removeOldest() {
+    const body = this.#lastBody;
     const last = body.lastElementChild;
-    if (last.classList.contains("click")) {
-      this.count -= 1;
-      this.#forget(this.#clicks.get(last));
-    }
+    if (last.classList.contains("click")) this.count -= 1;
     last.remove();
-    if (body.childElementCount === 0 && bodies.length > 1) body.remove();
+    if (body.childElementCount === 0 && this.#table.tBodies.length > 1) body.remove();
   }
 
   /** The first or the last group, a new one where it is full. */
   #group(which) {
-    const bodies = this.#table.tBodies;
-    const body = which === "first" ? bodies[0] : bodies[bodies.length - 1];
+    const body = which === "first" ? this.#table.tBodies[0] : this.#lastBody;
     if (body.childElementCount < GROUP) return body;
     const fresh = body.cloneNode(false);
     fresh.removeAttribute("id");
@@ -116,9 +140,10 @@ export class Rows {
     return fresh;
   }
 
-  #forget(click) {
-    this.forgottenFrom = click.id + 1;
-    this.#oldest = click.id + 1;
+  /** What is older than this click is asked for again: it may not be known which were left out. */
+  #forgetBefore(click) {
+    this.forgottenFrom = click.id;
+    this.#oldest = click.id;
   }
 
   #mark(low, high) {

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from iot_button.console import emit, say
-from iot_button.errors import IotButtonError, NotAClickError
+from iot_button.errors import BrokerUnreachableError, IotButtonError, NotAClickError
 from iot_button.events import (
     SERIAL_NUMBER,
     Click,
@@ -20,6 +20,7 @@ from iot_button.events import (
     parse_millivolts,
     utc_now,
 )
+from iot_button.house import HOUSE_NAME
 from iot_button.lifetime import Lifetime
 from iot_button.messages import Message
 from iot_button.mqtt import Connection
@@ -27,6 +28,10 @@ from iot_button.options import finite, takes_settings
 from iot_button.settings import Settings
 
 CONNECT_TIMEOUT = 2.0
+_BUTTONS_MEND = (
+    "a button's account may not read processed clicks: press with --no-wait, or use an account "
+    "that may (`iot-button account add NAME --function` makes one)"
+)
 
 
 def _serial(_context: click.Context, _option: click.Parameter, value: str) -> str:
@@ -115,7 +120,8 @@ class _Presser:
 
         Raises:
             BrokerUnreachableError: there is no broker.
-            IotButtonError: `done` has not come about within `timeout` seconds.
+            IotButtonError: the account may not read processed clicks; or `done` has not
+                come about within `timeout` seconds.
         """
         topics = self._settings.topic_names
         connection = Connection(
@@ -126,7 +132,7 @@ class _Presser:
         if subscribe:
             connection.subscribe(topics.processed)
         with connection:
-            connection.wait_ready(CONNECT_TIMEOUT, unless=lambda: self._lifetime.is_over)
+            self._wait_ready(connection)
             start = time.monotonic()
             if not connection.is_ready:
                 return 0.0
@@ -139,6 +145,18 @@ class _Presser:
                 if time.monotonic() - start > timeout:
                     raise self._failure(timeout)
             return time.monotonic() - start
+
+    def _wait_ready(self, connection: Connection) -> None:
+        try:
+            connection.wait_ready(CONNECT_TIMEOUT, unless=lambda: self._lifetime.is_over)
+        except BrokerUnreachableError as error:
+            if error.reason.startswith("it refuses a subscription"):
+                raise IotButtonError(
+                    f"{error.address} does not let this account read processed clicks; "
+                    "nothing was pressed",
+                    mend=_BUTTONS_MEND,
+                ) from error
+            raise
 
     def _on_message(self, message: Message) -> None:
         try:
@@ -163,7 +181,15 @@ class _Presser:
                 f"{timeout:g} s: it may or may not have it",
                 mend="iot-button doctor says what is wrong",
             )
+        mend = "is the function running? start it with `iot-button functions`"
+        if self._has_an_account:  # mosquitto grants what may not be read, and delivers nothing
+            mend += f"; or is this a button's account? {_BUTTONS_MEND}"
         return IotButtonError(
-            f"the broker has the click, but no processed click came within {timeout:g} s",
-            mend="is the function running? start it with `iot-button functions`",
+            f"the broker has the click, but no processed click came within {timeout:g} s", mend=mend
         )
+
+    @property
+    def _has_an_account(self) -> bool:
+        """Whether we are there as someone of the user's choice."""
+        address = self._settings.broker.address
+        return bool(address.certificate_file) or address.username not in (None, HOUSE_NAME)

@@ -12,6 +12,7 @@ from iot_button.tls import CertificateFiles
 
 _SOON = datetime.timedelta(days=14)
 _MAKE_ONE = "make one: iot-button account add NAME --admin"
+_PROVISION = "where the broker is ours, `iot-button provision SERIAL` on its machine"
 
 
 def accounts(settings: Settings) -> Finding:
@@ -31,9 +32,9 @@ def accounts(settings: Settings) -> Finding:
 
 
 def certificates(settings: Settings) -> Finding:
-    """Say until when the server's certificate is good."""
+    """Say until when the certificate is good: the server's, or ours at a broker elsewhere."""
     files = CertificateFiles.of(Path(settings.state_dir))
-    own = settings.broker.certificate_file
+    own = settings.broker.certificate_file if settings.broker.is_external else None
     path = Path(own) if own else files.server
     if not path.exists():
         if own:
@@ -48,13 +49,18 @@ def certificates(settings: Settings) -> Finding:
     except (OSError, ValueError) as error:
         return Finding("certificates", State.BROKEN, f"{path}: {error}", "put a good one there")
     left = end - datetime.datetime.now(datetime.UTC)
-    detail = f"the server's ({path}) is good until {end:%Y-%m-%d}"
+    whose = "the one that we show the broker" if own else "the server's"
+    detail = f"{whose} ({path}) is good until {end:%Y-%m-%d}"
     if left > _SOON:
         return Finding("certificates", State.OK, detail)
     if left.total_seconds() > 0:
-        mend = "get a new one in time" if own else "start the broker: it renews it by itself"
+        mend = (
+            f"get a new one in time: {_PROVISION}"
+            if own
+            else "start the broker: it renews it by itself"
+        )
         return Finding("certificates", State.OK, detail, mend)
-    mend = "get a new one" if own else "start the broker: it makes a new one"
+    mend = f"get a new one: {_PROVISION}" if own else "start the broker: it makes a new one"
     return Finding("certificates", State.BROKEN, f"{path} has ended on {end:%Y-%m-%d}", mend)
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.broker.guarded import added
 from tests.conftest import Start
-from tests.support import DEADLINE, Listener, Program
+from tests.support import DEADLINE, Listener, Program, eventually
 
 
 @pytest.fixture
@@ -78,6 +79,23 @@ def test_press_without_a_function_says_what_is_missing(amqtt: Program, start: St
         "iot-button: the broker has the click, but no processed click came within 0.3 s",
         "  is the function running? start it with `iot-button functions`",
     ]
+
+
+def test_press_with_a_buttons_account_says_why_it_cannot_wait(
+    start: Start, broker: Program, environment: dict[str, str]
+) -> None:
+    account = {
+        "IOT_BUTTON_BROKER_USERNAME": "door",
+        "IOT_BUTTON_BROKER_PASSWORD": added(environment, "door", "--button", "DOOR"),
+    }
+    arguments = ("press", "--broker", broker.address("mqtt"), "--serial", "DOOR")
+    eventually(lambda: start(*arguments, "--no-wait", **account).end() == 0, what="it is let in")
+    pressed = start(*arguments, "--timeout", "0.3", **account)
+    assert pressed.end() == 1
+    assert pressed.printed == []
+    assert "a button's account may not read processed clicks" in pressed.said[-1]
+    assert "--no-wait" in pressed.said[-1]
+    assert not any("set the account" in line for line in pressed.said)
 
 
 def test_press_without_a_broker_says_what_to_start(start: Start) -> None:

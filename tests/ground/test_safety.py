@@ -83,8 +83,29 @@ def test_the_end_of_the_servers_certificate_is_told(
 
 def test_a_certificate_of_ones_own_that_is_not_there_is_broken(settings: Settings) -> None:
     assert safety.certificates(settings).state is State.OFF
-    broker = replace(settings.broker, certificate_file="/nowhere.pem")
+    broker = replace(settings.broker, use="mqtts://them", certificate_file="/nowhere.pem")
     assert safety.certificates(replace(settings, broker=broker)).state is State.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("days", "state", "mend"),
+    [
+        (300, State.OK, ""),
+        (3, State.OK, "iot-button provision"),
+        (-2, State.BROKEN, "iot-button provision"),
+    ],
+)
+def test_a_certificate_of_ones_own_is_not_taken_for_the_servers(
+    settings: Settings, tmp_path: Path, days: int, state: State, mend: str
+) -> None:
+    path = tmp_path / "KITCHEN-1.pem"
+    write_certificate(path, days=days)
+    broker = replace(settings.broker, use="mqtts://them", certificate_file=str(path))
+    found = safety.certificates(replace(settings, broker=broker))
+    assert found.state is state
+    assert "server" not in found.detail + found.mend
+    assert str(path) in found.detail
+    assert mend in found.mend
 
 
 def test_bridges_are_told_without_their_passwords(settings: Settings) -> None:

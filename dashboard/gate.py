@@ -161,8 +161,9 @@ class Gate:
     def _check(self) -> BaseResponse | None:
         visitor = g.visitor = self._who()
         rule = request.url_rule.rule if request.url_rule is not None else None
-        if visitor.level < needed(request.method, rule):
-            return refused(visitor.name, visitor.role)
+        needs = needed(request.method, rule)
+        if visitor.level < needs:
+            return refused(visitor.name, visitor.level, needs)
         is_by_cookie = visitor.ticket is not None and visitor.name is not None
         if is_by_cookie and request.method not in SAFE_METHODS:
             self.check_token()

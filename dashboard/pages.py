@@ -1,7 +1,8 @@
 """The pages. Each is a frame that its scripts fill from the data API."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint, abort, current_app, render_template
 
+from dashboard.functions_api import overview_of
 from dashboard.reference import operations
 
 COLOURS = (
@@ -49,6 +50,9 @@ def functions_page() -> str:
 @blueprint.get("/functions/<name>")
 def function_page(name: str) -> str:
     """Show one function: its numbers, its switches, its dead letters, its log."""
+    found = overview_of(current_app).get()
+    if found.problem is None and all(each.name != name for each in found.functions):
+        abort(404, "there is no such function")
     return render_template("function.html", name=name)
 
 

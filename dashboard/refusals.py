@@ -1,17 +1,35 @@
 """What those get who may not."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from flask import Response, abort, redirect, request, url_for
+from flask import Response, abort, redirect, render_template, request, url_for
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
+from dashboard.access import Level
 from dashboard.accounts import LoginError
 from iot_button.errors import SettingError
 from iot_button.settings import Settings
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
+
+
+_FOR_PROGRAMS: Final = ("/metrics", "/healthz", "/readyz")
+_WITH_ARTICLE: Final[Mapping[Level, str]] = {
+    Level.ANYONE: "nobody who logs in",
+    Level.VIEWER: "a viewer",
+    Level.OPERATOR: "an operator",
+    Level.ADMIN: "an admin",
+}
+_OPTIONS: Final[Mapping[Level, str]] = {
+    Level.VIEWER: "--dashboard",
+    Level.OPERATOR: "--operator",
+    Level.ADMIN: "--admin",
+}
+"""Of `iot-button account add`."""
 
 
 def nobody_can(settings: Settings) -> SettingError:
@@ -29,14 +47,34 @@ def nobody_can(settings: Settings) -> SettingError:
     )
 
 
-def refused(name: str | None, role: str) -> BaseResponse:
+def refused(name: str | None, level: Level, needs: Level) -> BaseResponse:
     """Refuse a request: whoever has not logged in may do so, and nobody else may more by it."""
     if name is not None:
-        abort(403, f"{name} may not do this: the account is one of a {role}")
-    wants_page = request.method in SAFE_METHODS and request.accept_mimetypes.accept_html
-    if wants_page and not request.path.startswith("/api/") and "Upgrade" not in request.headers:
+        takes, is_one = _WITH_ARTICLE[needs], _WITH_ARTICLE[level]
+        abort(
+            403,
+            f"{name} may not do this: it takes {takes}, and the account is that of {is_one}. "
+            "Who runs the dashboard can make it another: "
+            f"iot-button account remove {name}; iot-button account add {name} {_OPTIONS[needs]}",
+        )
+    if request.method in SAFE_METHODS and wants_page():
         return redirect(url_for("login.login_page", next=_here()), 303)
     return _challenge("log in first: with the page at /login, or with HTTP Basic", 401)
+
+
+def wants_page() -> bool:
+    """Whether a person will see the answer: a browser says what it can show, a program hardly."""
+    is_for_programs = request.path.startswith("/api/") or request.path in _FOR_PROGRAMS
+    kinds = {kind for kind, _quality in request.accept_mimetypes}
+    return "text/html" in kinds and not is_for_programs and "Upgrade" not in request.headers
+
+
+def error_answer(error: HTTPException) -> tuple[str | dict[str, str | None], int]:
+    """Answer a request that ends in an error: with a page for people, in JSON for programs."""
+    status = error.code or 500
+    if not wants_page():
+        return {"error": error.description}, status
+    return render_template("error.html", title=error.name, problem=error.description), status
 
 
 def _here() -> str | None:

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from wsproto.utilities import ProtocolError
 
-from dashboard.refusals import SAFE_METHODS
+from dashboard.refusals import SAFE_METHODS, error_answer
 from iot_button.dashboard_settings import DashboardSettings
 from iot_button.hosts import host_of, is_own_host
 
@@ -44,7 +44,7 @@ def protect(app: Flask, settings: DashboardSettings) -> None:
 
     app.before_request(check)
     app.after_request(_with_headers)
-    app.register_error_handler(HTTPException, _refusal)
+    app.register_error_handler(HTTPException, error_answer)
     app.register_error_handler(ProtocolError, _bad_handshake)
     app.register_error_handler(HandshakeError, _bad_handshake)
 
@@ -108,10 +108,6 @@ def _with_headers(response: Response) -> Response:
     # Static files carry an ETag and are asked for again each time, so that a new version shows.
     response.headers.setdefault("Cache-Control", "no-store")
     return response
-
-
-def _refusal(error: HTTPException) -> tuple[dict[str, str | None], int]:
-    return {"error": error.description}, error.code or 500
 
 
 def _bad_handshake(_error: Exception) -> tuple[dict[str, str | None], int]:

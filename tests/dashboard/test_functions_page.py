@@ -173,8 +173,11 @@ def test_a_function_is_paused_and_killed_only_after_it_is_confirmed(
 
 
 def test_a_function_that_is_not_there_is_said(shared: Page, kept: Kept) -> None:
-    shared.goto(kept.url("/functions/nobody"))
-    expect(shared.get_by_role("alert").first).to_have_text("there is no such function")
+    answer = shared.goto(kept.url("/functions/nobody"))
+    assert answer is not None
+    assert answer.status == 404
+    expect(shared.get_by_role("main")).to_contain_text("There is no such function.")
+    expect(shared.get_by_role("button")).to_have_count(0)
 
 
 @pytest.mark.parametrize("path", ["/functions", "/functions/enrich"])

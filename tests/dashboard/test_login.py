@@ -121,6 +121,31 @@ def test_a_page_leads_to_the_login_and_the_login_back_to_it(client: FlaskClient)
 
 
 @pytest.mark.parametrize(
+    ("path", "accept"), [("/", "*/*"), ("/metrics", "text/html"), ("/api/clicks", "text/html")]
+)
+def test_a_program_is_not_led_to_the_login(client: FlaskClient, path: str, accept: str) -> None:
+    answer = client.get(path, headers={"Accept": accept})
+    assert answer.status_code == 401
+    assert "HTTP Basic" in answer.json["error"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("name", "route", "role", "option"),
+    [
+        ("vera", "POST /api/press", "an operator", "--operator"),
+        ("oscar", "DELETE /api/buttons/A", "an admin", "--admin"),
+    ],
+)
+def test_a_refusal_says_who_may_and_what_makes_one_so(
+    client: FlaskClient, name: str, route: str, role: str, option: str
+) -> None:
+    method, path = route.split()
+    error = client.open(path, method=method, auth=(name, PASSWORD)).json["error"]  # type: ignore[index]
+    assert f"{name} may not do this: it takes {role}" in error
+    assert f"iot-button account add {name} {option}" in error
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "//evil.example",

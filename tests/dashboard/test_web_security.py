@@ -63,6 +63,42 @@ def test_the_policy_names_our_websocket_where_its_grammar_can() -> None:
     assert "connect-src 'self'; " in content_security_policy("[::1]:1")
 
 
+def ask_in_browser(port: int, path: str, **headers: str) -> tuple[int, str, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    try:
+        connection.request("GET", path, headers={"Accept": BROWSERS_ACCEPT} | headers)
+        response = connection.getresponse()
+        return response.status, response.headers["Content-Type"], response.read().decode()
+    finally:
+        connection.close()
+
+
+BROWSERS_ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/functions/a/b", "/press/%3Cb%3E", "/static/x.js"])
+def test_a_person_is_told_of_an_error_on_a_page(serve: Serve, path: str) -> None:
+    status, kind, page = ask_in_browser(serve()[1], path)
+    assert (status, kind) == (404, "text/html; charset=utf-8")
+    assert 'href="/"' in page
+    assert "<b>" not in page
+
+
+def test_a_person_is_told_on_a_page_why_this_address_is_refused(serve: Serve) -> None:
+    status, _kind, page = ask_in_browser(serve()[1], "/", Host="evil.example")
+    assert status == 403
+    assert "dashboard.names" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"), [("/api/nothing", BROWSERS_ACCEPT), ("/nothing", "*/*")]
+)
+def test_a_program_is_told_of_an_error_in_json(serve: Serve, path: str, accept: str) -> None:
+    status, kind, body = ask_in_browser(serve()[1], path, Accept=accept)
+    assert (status, kind) == (404, "application/json")
+    assert body.startswith('{"error":')
+
+
 @pytest.mark.parametrize("path", ["/", "/healthz", "/static/main.js", "/nothing"])
 def test_a_foreign_host_gets_nothing(serve: Serve, path: str) -> None:
     _hub, port = serve()

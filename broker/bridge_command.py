@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from broker.bridge.addresses import with_password_from
+from broker.bridge.addresses import check_elsewhere, with_password_from
 from broker.bridge.bridge import Bridge
 from iot_button.bridge_settings import BridgeSettings, read_bridge
 from iot_button.console import emit, say_ready
@@ -64,7 +64,10 @@ def command(settings: Settings, until_stdin_closes: bool, **options: Any) -> Non
     Without --to it runs the bridges of the settings file, one [[bridge]] table for each. What waits
     lies on disk. At the end one JSON line for each bridge says what became of the messages.
     """
-    _Run(settings, _bridges(settings, options)).run(until_stdin_closes=until_stdin_closes)
+    bridges = _bridges(settings, options)
+    for bridge in bridges:
+        check_elsewhere(bridge, settings)
+    _Run(settings, bridges).run(until_stdin_closes=until_stdin_closes)
 
 
 class _Run:
@@ -127,6 +130,8 @@ def _bridges(settings: Settings, options: dict[str, Any]) -> tuple[BridgeSetting
     if "to" in given:
         if "topics" not in given:
             raise click.UsageError("say what is to be forwarded: --topic 'iotprocessed out'")
+        if not all(given["topics"]):
+            raise click.UsageError("--topic '' names no topics; write --topic 'iotprocessed out'")
         return (with_password_from(os.environ, read_bridge(given)),)
     if given:
         raise click.UsageError("these options describe the bridge of --to mqtts://HOST:PORT")

@@ -1,6 +1,7 @@
 """A folder with all that a mosquitto needs that runs without us."""
 
 import contextlib
+import errno
 import os
 import shlex
 import tempfile
@@ -50,17 +51,19 @@ def export(
             mend="make one: iot-button account add NAME --admin",
         )
     texts = _texts(directory, listeners, accounts, certificates)
+    place = directory.parent  # a name of ours for a while tells nobody anything
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{directory.name}."
         with tempfile.TemporaryDirectory(prefix=prefix, dir=directory.parent) as beside:
             whole = Path(beside) / directory.name
             _write(whole, texts)
+            place = directory
             _move(whole, directory, names=texts, force=force)
     except StorageError:
         raise
     except OSError as error:
-        raise StorageError.of(Path(error.filename or directory), error) from error
+        raise _failure(place, error) from error
 
 
 def _check(directory: Path, listeners: Listeners, *, force: bool) -> None:
@@ -91,7 +94,15 @@ def _has_something(directory: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise StorageError.of(directory, error) from error
+        raise _failure(directory, error) from error
+
+
+def _failure(place: Path, error: OSError) -> StorageError:
+    """Name a folder that the user knows, and not one of ours, or state_dir."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError.of(place, error)
+    mend = "name a folder where this user may write"
+    return StorageError(place, error.strerror or str(error), mend=mend)
 
 
 def _is_export(directory: Path) -> bool:

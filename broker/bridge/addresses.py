@@ -5,9 +5,10 @@ from pathlib import Path
 
 import msgspec
 
+from iot_button.bridge_rules import overlap, routes
 from iot_button.bridge_settings import PASSWORD_VARIABLE, BridgeSettings
 from iot_button.errors import SettingError
-from iot_button.settings import BrokerAddress
+from iot_button.settings import BrokerAddress, Settings
 
 AWS_ALPN = "x-amzn-mqtt-ca"
 """What AWS IoT Core must be told on port 443 ("Device communication protocols" in its guide)."""
@@ -36,6 +37,32 @@ def remote_address(bridge: BridgeSettings) -> BrokerAddress:
         alpn=bridge.alpn or (AWS_ALPN if is_aws else None),
         section="bridge",
     )
+
+
+def check_elsewhere(bridge: BridgeSettings, settings: Settings) -> None:
+    """Refuse a bridge from our broker to itself whose messages would come back to it.
+
+    Raises:
+        SettingError: as it says.
+    """
+    ours, there = settings.broker.address, remote_address(bridge)
+    ports = {ours.port} if settings.broker.is_external else {ours.port, settings.broker.tls_port}
+    if _name(there.host) != _name(ours.host) or there.port not in ports:
+        return
+    if settings.broker.is_external and there.username != ours.username:
+        return  # accounts of some brokers have topics of their own: RabbitMQ's virtual hosts
+    found = routes(bridge.topics)
+    if any(overlap(one.target, other.source) for one in found for other in found):
+        raise SettingError(
+            "bridge",
+            f"bridge.to: {there} is our own broker: what is forwarded would arrive where it "
+            "came from",
+            mend="name another broker, or give it prefixes: 'PATTERN out LOCAL/ REMOTE/'",
+        )
+
+
+def _name(host: str) -> str:
+    return "127.0.0.1" if host.lower() == "localhost" else host.lower()
 
 
 def with_password_from(environ: Mapping[str, str], bridge: BridgeSettings) -> BridgeSettings:

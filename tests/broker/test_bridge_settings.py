@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from broker.bridge.addresses import remote_address
+from broker.bridge.addresses import check_elsewhere, remote_address
 from iot_button.bridge_rules import Toward, matches, overlap, routes
 from iot_button.bridge_settings import read_bridge
 from iot_button.configuration import load
 from iot_button.errors import SettingError
-from iot_button.settings import Settings
+from iot_button.settings import BrokerSettings, Settings
 from tests.conftest import Start
 
 BROKER = "mqtts://broker.example.com"
@@ -171,6 +171,8 @@ def test_aws_is_told_its_protocol_on_its_port_alone() -> None:
         ((), "there is no bridge"),
         (("--to", "mqtt://a"), "say what is to be forwarded"),
         (("--topic", "a out"), "describe the bridge of --to"),
+        (("--to", "mqtt://a", "--topic", ""), "write --topic 'iotprocessed out'"),
+        (("--to", "mqtt://localhost", "--topic", "a both"), "is our own broker"),
         (("--to", "mqtt://u:p@a", "--topic", "a out"), "has an account in it"),
         (("--to", "mqtts://a", "--topic", "a out", "--ca-file", "none.pem"), "bridge.ca_file"),
         (
@@ -188,7 +190,33 @@ def test_wrong_usage_ends_with_2(start: Start, arguments: tuple[str, ...], why: 
 
 def test_no_broker_of_ours_ends_with_1(start: Start) -> None:
     program = start(
-        "bridge", "--broker", "mqtt://127.0.0.1:1", "--to", "mqtt://127.0.0.1:1", "--topic", "a"
+        "bridge", "--broker", "mqtt://127.0.0.1:1", "--to", "mqtt://127.0.0.1:2", "--topic", "a"
     )
     assert program.end(deadline=20) == 1
     assert "no MQTT broker answers at mqtt://127.0.0.1:1" in " ".join(program.said)
+
+
+@pytest.mark.parametrize(
+    ("to", "topic", "broker", "is_refused"),
+    [
+        ("mqtt://127.0.0.1:1883", "iotprocessed out", {}, True),
+        ("mqtt://LOCALHOST", "#", {}, True),
+        ("mqtts://127.0.0.1:8883", "a both", {"tls_port": 8883}, True),
+        ("mqtt://127.0.0.1:1883", "a/# out '' copy/", {}, False),
+        ("mqtt://127.0.0.1:1884", "a both", {}, False),
+        ("mqtt://127.0.0.2:1883", "a both", {}, False),
+        ("mqtt://them", "a both", {"use": "mqtt://them:1883"}, True),
+        ("mqtt://them", "a both", {"use": "mqtt://other@them:1883"}, False),
+    ],
+)
+def test_a_bridge_from_our_broker_to_itself_is_refused(
+    to: str, topic: str, broker: dict[str, Any], is_refused: bool
+) -> None:
+    settings = Settings(state_dir="state", broker=BrokerSettings(**broker))
+    bridge = bridge_with(to=to, topics=[topic])
+    if not is_refused:
+        check_elsewhere(bridge, settings)
+        return
+    with pytest.raises(SettingError, match="is our own broker") as caught:
+        check_elsewhere(bridge, settings)
+    assert caught.value.mend

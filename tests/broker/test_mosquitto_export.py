@@ -160,6 +160,14 @@ def test_options_before_the_subcommand_are_refused_and_not_forgotten(start: Star
     assert "after `export ...`" in program.said[-1]
 
 
+@pytest.mark.parametrize("place", ["/proc/x", "/etc/nope/../../proc/x", "/dev/null/x"])
+def test_a_folder_that_cannot_be_made_is_named_and_mended(start: Start, place: str) -> None:
+    program = start("broker", "export", "mosquitto", place)
+    assert program.end() == 1
+    assert not any("/." in line.replace("/..", "") for line in program.said)
+    assert "name a folder where this user may write" in program.said[-1]
+
+
 HERE = Listeners(address="127.0.0.1", port=1883, websocket_port=9001)
 ACCOUNTS = AccessTexts(passwords="ann:hash\n", access="user ann\n")
 

@@ -61,6 +61,7 @@ class History:
     def __init__(self, rows: Iterable[Recorded] = (), *, max_rows: int = MAX_ROWS) -> None:
         self._rows = deque(rows, max_rows)
         self.last_id = self._rows[-1].id if self._rows else 0
+        self._forgot_at = -1
 
     def add(self, recorded: Recorded) -> None:
         """Add the newest click."""
@@ -72,9 +73,12 @@ class History:
         return list(self._rows)[-count:]
 
     def after(self, row_id: int) -> list[Recorded] | None:
-        """Return the rows that came after one; None when some of them are forgotten."""
+        """Return the rows that came after one; None when some of them are forgotten.
+
+        None too for who was here last before a button was forgotten, and may still show its rows.
+        """
         oldest = self._rows[0].id if self._rows else self.last_id + 1
-        if not oldest - 1 <= row_id <= self.last_id:
+        if row_id <= self._forgot_at or not oldest - 1 <= row_id <= self.last_id:
             return None
         return [row for row in self._rows if row.id > row_id]
 
@@ -82,6 +86,7 @@ class History:
         """Remove the rows of one button."""
         kept = [row for row in self._rows if row.serial_number != serial_number]
         self._rows = deque(kept, self._rows.maxlen)
+        self._forgot_at = self.last_id
 
 
 class ClickRate:

@@ -48,6 +48,7 @@ export class Feed {
       this.#lastId = message.click.id;
       this.#handlers.onClick(message.click);
     } else if (message.type === "status") this.#handlers.onStatus(message.status);
+    else if (message.type === "forgotten") this.#handlers.onForgotten(message.serialNumber);
   }
 
   #snapshot(message) {

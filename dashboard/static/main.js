@@ -9,7 +9,7 @@ import { ask } from "./request.js";
 import { Rows } from "./rows.js";
 import { follow } from "./shell.js";
 
-const KNOWN = 1000; // clicks kept for another filter, and while paused
+const KNOWN = 1000; // clicks kept for another filter, and as many while paused
 const ENOUGH = 30; // rows that fill a screen
 
 const byId = (id) => document.getElementById(id);
@@ -36,8 +36,9 @@ const heard = new Heard(byId("heard"));
 const pause = byId("pause");
 
 let known = []; // oldest first
-let waiting = []; // what matched while paused
-let waits = 0;
+let waiting = []; // what came while paused, oldest first
+let waits = 0; // how many of it match, also of what is no longer kept
+let isTooMany = false; // more than is kept
 let matches = filters.matcher();
 let isPaused = false;
 
@@ -46,9 +47,9 @@ function restart() {
   show();
 }
 
+/** Show anew; what waits goes on waiting. */
 function show() {
-  waiting = [];
-  waits = 0;
+  waits = waiting.filter(matches).length;
   showPause();
   rows.clear();
   fresh.clear();
@@ -60,27 +61,36 @@ function show() {
 
 function take(clicks, { resumed, live }) {
   press.seen(clicks);
-  if (!resumed) known = [];
-  known = known.concat(clicks).slice(-KNOWN);
   if (!resumed) {
+    known = clicks;
+    goOn();
     show();
     return;
   }
   const matching = clicks.filter(matches);
-  if (isPaused) wait(matching);
-  else bring(matching);
+  if (isPaused) wait(clicks, matching.length);
+  else bring(clicks, matching);
   if (live) heard.add(matching);
 }
 
-function bring(clicks) {
-  rows.add(clicks);
-  fresh.add(clicks.length);
+function bring(clicks, matching) {
+  known = known.concat(clicks).slice(-KNOWN);
+  rows.add(matching);
+  fresh.add(matching.length);
 }
 
-function wait(clicks) {
-  waiting = waiting.concat(clicks).slice(-KNOWN);
-  waits += clicks.length;
+function wait(clicks, matching) {
+  waiting = waiting.concat(clicks);
+  isTooMany ||= waiting.length > KNOWN;
+  waiting = waiting.slice(-KNOWN);
+  waits += matching;
   showPause();
+}
+
+function goOn() {
+  waiting = [];
+  waits = 0;
+  isTooMany = false;
 }
 
 function showPause() {
@@ -97,10 +107,14 @@ function showEmpty(count) {
 pause.addEventListener("click", () => {
   isPaused = !isPaused;
   const held = waiting;
-  waiting = [];
-  waits = 0;
+  const isGap = isTooMany;
+  goOn();
   showPause();
-  if (!isPaused) bring(held);
+  if (isPaused) return;
+  if (isGap) {
+    known = held;
+    show();
+  } else bring(held, held.filter(matches));
 });
 
 byId("filter").addEventListener("click", offerSerials, { once: true });
@@ -118,6 +132,14 @@ async function offerSerials() {
 listen(byId("pad"), new Gesture((clickType) => press.send(clickType)));
 follow({
   onClicks: take,
+  onForgotten(serialNumber) {
+    const isKept = (click) => click.serialNumber !== serialNumber;
+    known = known.filter(isKept);
+    waiting = waiting.filter(isKept);
+    waits = waiting.filter(matches).length;
+    showPause();
+    rows.forget(serialNumber);
+  },
   onStatus(status) {
     byId("buttons").textContent = status.buttons.toLocaleString() + (status.hasMoreButtons ? "+" : "");
     byId("rate").textContent = status.clicksPerMinute.toLocaleString();

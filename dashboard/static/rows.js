@@ -67,6 +67,20 @@ export class Rows {
     return !this.isFull;
   }
 
+  /** Take away the rows of a button that was deleted. */
+  forget(serialNumber) {
+    const isKept = (click) => click.serialNumber !== serialNumber;
+    this.#pending = this.#pending.filter(isKept);
+    for (const row of this.#table.querySelectorAll("tr.click")) {
+      if (isKept(this.#clicks.get(row))) continue;
+      if (row.nextElementSibling?.classList.contains("details")) row.nextElementSibling.remove();
+      row.remove();
+      this.count -= 1;
+    }
+    for (const body of [...this.#table.tBodies].slice(1)) if (body.childElementCount === 0) body.remove();
+    this.draw();
+  }
+
   /** Make room for so many older clicks: while they are asked for, none shall go at the end. */
   expect(count) {
     this.#limit = Math.min(MAX_ROWS, Math.max(this.#limit, this.count + count + LIVE_ROWS));

@@ -20,8 +20,9 @@ function showBroker(status) {
 
 /** Follow the feed for as long as the page lives.
  * onClicks(clicks, resumed): oldest first; resumed is false where they are all there is to know.
+ * onForgotten(serialNumber): that button was deleted.
  */
-export function follow({ onClicks = nothing, onStatus = nothing } = {}) {
+export function follow({ onClicks = nothing, onStatus = nothing, onForgotten = nothing } = {}) {
   const status = (now) => {
     showBroker(now);
     onStatus(now);
@@ -33,6 +34,7 @@ export function follow({ onClicks = nothing, onStatus = nothing } = {}) {
     },
     onClick: (click) => onClicks([click], { resumed: true, live: true }),
     onStatus: status,
+    onForgotten,
     onLink(state, words) {
       showLink("page-link", state, `Dashboard: ${words}`);
       if (state !== "good") showLink("broker-link", "wait", "Broker: not known now");

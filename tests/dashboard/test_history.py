@@ -36,7 +36,15 @@ def test_a_button_that_was_deleted_is_in_no_snapshot() -> None:
     history = History([Recorded(n, "AB"[n % 2], b"{}") for n in range(1, 7)])
     history.forget("B")
     assert [row.id for row in history.latest(10)] == [2, 4, 6]
-    assert [row.id for row in history.after(3) or []] == [4, 6]
+
+
+def test_who_was_here_last_before_a_button_was_deleted_starts_anew() -> None:
+    history = History([Recorded(n, "AB"[n % 2], b"{}") for n in range(1, 7)])
+    history.forget("B")
+    history.add(Recorded(7, "A", b"{}"))
+    assert history.after(3) is None
+    assert history.after(6) is None
+    assert history.after(7) == []
 
 
 @pytest.mark.parametrize(

@@ -95,3 +95,22 @@ def test_clicks_that_come_while_older_ones_are_read_leave_no_gap(page: Page, ser
     held[0].fulfill(body=json.dumps(older({"before": "102", "limit": "100"})))
     expect(page.locator(SHOWN).last).to_have_text("B-2")
     assert page.locator(SHOWN).all_text_contents() == numbers(2, 406)
+
+
+def test_a_pause_too_long_for_all_to_be_kept_leaves_no_gap_in_what_is_filtered(
+    page: Page, serve: Serve
+) -> None:
+    hub, port = serve()
+
+    def older_matching(query: dict[str, str]) -> object:
+        ids = range(int(query.get("before", 1)) - 1, 0, -1)
+        return {"clicks": [row(i) for i in ids if i % 100 == 0], "before": None}
+
+    answer_with(page, "/api/clicks", older_matching)
+    open_page(page, port, "/?text=hundred")
+    page.get_by_role("button", name="Pause").click()
+    for number in range(1, 1501):
+        add(hub, f"B-{number}", title="" if number % 100 else "hundred")
+    expect(page.locator("#pause")).to_have_text("Paused · 15 wait")
+    page.locator("#pause").click()
+    expect(page.locator(SHOWN)).to_have_text([f"B-{n}" for n in range(1500, 0, -100)])

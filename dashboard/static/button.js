@@ -1,5 +1,6 @@
 // One button's page: its numbers, when it is pressed, its battery, its names, its history.
 
+import { Again } from "./again.js";
 import { showDot, showState } from "./card.js";
 import { age, battery as scale, date, moment, volts } from "./format.js";
 import { showHeat } from "./heat.js";
@@ -10,7 +11,7 @@ import { Rows } from "./rows.js";
 import { follow } from "./shell.js";
 
 const AGES_MS = 10_000;
-const AGAIN_MS = 5000; // the heat map and the total need not follow each click
+const LATER_MS = 5000; // the heat map and the total need not follow each click
 
 const byId = (id) => document.getElementById(id);
 const { serialNumber } = byId("main").dataset;
@@ -31,11 +32,13 @@ const battery = new Plot(byId("battery"), {
 });
 
 let button = null;
-let again = 0;
+let later = 0;
+const again = new Again(() => read());
 let isGone = false;
 
 async function read() {
   if (isGone) return;
+  again.begins();
   try {
     const [now, power] = await Promise.all([
       ask(withQuery(path, { offset: offset() })),
@@ -137,6 +140,13 @@ byId("really").addEventListener("click", async () => {
 setInterval(showLast, AGES_MS);
 read();
 follow({
+  onForgotten(gone) {
+    if (gone !== serialNumber) return;
+    rows.clear();
+    older.startFromNow();
+    byId("problem").dataset.state = "bad";
+    byId("problem").textContent = "This button was deleted.";
+  },
   onClicks(clicks, { live }) {
     if (!live) {
       rows.clear();
@@ -148,10 +158,10 @@ follow({
     const own = clicks.filter((click) => click.serialNumber === serialNumber);
     if (own.length === 0) return;
     rows.add(own);
-    again ||= setTimeout(() => {
-      again = 0;
+    later ||= setTimeout(() => {
+      later = 0;
       read();
-    }, button?.lastClickAt ? AGAIN_MS : 0);
+    }, button?.lastClickAt && !again.isOtherHour ? LATER_MS : 0);
     if (button === null) return;
     const last = own.at(-1);
     button = { ...button, lastClickAt: last.receivedAt, lastClickType: last.clickType, clicksToday: button.clicksToday + own.length };

@@ -1,5 +1,6 @@
 // The cards of all buttons: found, ordered, and kept up to date by the feed.
 
+import { Again } from "./again.js";
 import { ask, offset, withQuery } from "./request.js";
 import { Card } from "./card.js";
 import { follow } from "./shell.js";
@@ -15,6 +16,7 @@ const template = byId("card").content.firstElementChild;
 const cards = new Map(); // serial number -> card
 let limit = AT_ONCE;
 let reading = 0;
+const again = new Again(read);
 
 const ORDERS = {
   "": (a, b) => (b.lastClickAt ?? "").localeCompare(a.lastClickAt ?? ""),
@@ -27,6 +29,7 @@ const label = (button) => button.name || button.serialNumber;
 const charge = (button) => (button.batteryMillivolts === null ? 2 : button.batteryMillivolts / (button.batteryHighest || 1));
 
 async function read() {
+  again.begins();
   try {
     const { buttons } = await ask(withQuery("/api/buttons", { offset: offset() }));
     const present = new Set(buttons.map((button) => button.serialNumber));
@@ -45,8 +48,10 @@ function put(button) {
 }
 
 function readSoon() {
-  clearTimeout(reading);
-  reading = setTimeout(read, SETTLE_MS);
+  reading ||= setTimeout(() => {
+    reading = 0;
+    read();
+  }, SETTLE_MS);
 }
 
 function arrange() {
@@ -105,12 +110,16 @@ setInterval(() => cards.forEach((card) => card.showAge()), AGES_MS);
 read();
 let isFirst = true;
 follow({
+  onForgotten(serialNumber) {
+    if (cards.delete(serialNumber)) arrange();
+  },
   onClicks(clicks, { live }) {
     if (!live) {
       if (!isFirst) readSoon(); // back after a while away
       isFirst = false;
       return;
     }
+    if (again.isOtherHour) readSoon(); // other bars, and perhaps another day
     for (const click of clicks) {
       const card = cards.get(click.serialNumber);
       if (card) card.clicked(click);

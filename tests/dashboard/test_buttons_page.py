@@ -1,15 +1,18 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from dashboard.store.arrivals import ButtonStatus
 from tests.dashboard.guests import log_in, make_accounts, make_app, settings_of
 from tests.dashboard.kept import Kept
 from tests.dashboard.looking import overflow, quiet_page
+from tests.dashboard.sample_api import answer_with
 from tests.support import DEADLINE
 
 expect.set_options(timeout=DEADLINE * 1000)
@@ -201,3 +204,52 @@ def test_only_who_may_change_a_button_is_offered_it(
     assert ("Only an admin can change this." in page) is not may_edit
     assert ('<fieldset class="form" disabled>' in page) is not may_edit
     assert f"Logged in as {name}" in page
+
+
+def test_a_button_that_somebody_deletes_leaves_the_open_pages(shared: Page, kept: Kept) -> None:
+    kept.click("LEAVES")
+    shared.goto(kept.url("/buttons"))
+    expect(shared.locator(".card", has_text="LEAVES")).to_have_count(1)
+    kept.hub.forget("LEAVES")
+    expect(shared.locator(".card", has_text="LEAVES")).to_have_count(0)
+    shared.goto(kept.url("/buttons/LEAVES"))
+    expect(shared.locator("tr.click")).to_have_count(1)
+    kept.hub.forget("LEAVES")
+    expect(shared.get_by_role("alert")).to_have_text("This button was deleted.")
+    expect(shared.locator("tr.click")).to_have_count(0)
+
+
+def test_cards_follow_what_a_button_says_of_itself(page: Page, kept: Kept) -> None:
+    kept.put(ButtonStatus(serial_number="KITCHEN", state="online"))
+    page.clock.install()
+    page.goto(kept.url("/buttons"))
+    state = page.locator(".card", has_text="Kitchen bell").locator(".state")
+    expect(state).to_have_text("online")
+    kept.put(ButtonStatus(serial_number="KITCHEN", state="offline"))
+    page.clock.run_for(61_000)
+    expect(state).to_have_text("offline")
+    page.goto(kept.url("/buttons/KITCHEN"))
+    expect(page.locator("#state")).to_have_text("offline")
+    kept.put(ButtonStatus(serial_number="KITCHEN", state="sleeping"))
+    page.clock.run_for(61_000)
+    expect(page.locator("#state")).to_have_text("sleeping")
+
+
+@pytest.mark.parametrize("path", ["/buttons", "/buttons/KITCHEN"])
+def test_today_begins_anew_with_the_first_click_after_midnight(
+    page: Page, kept: Kept, path: str
+) -> None:
+    page.clock.install(time=datetime(2026, 11, 22, 23, 59, 55))
+    page.goto(kept.url(path))
+    today = page.locator(".card", has_text="Kitchen bell").locator(".today")
+    if path != "/buttons":
+        today = page.locator("#today")
+    page.wait_for_selector("#page-link[data-state=good]")
+    expect(today).to_have_text(re.compile(r"\d"))
+    known = json.loads(page.request.get(kept.url("/api/buttons/KITCHEN")).body())
+    answer = known | {"clicksToday": 1}
+    answer_with(page, "/api/buttons", lambda _query: {"buttons": [answer]})
+    answer_with(page, "/api/buttons/KITCHEN", lambda _query: answer)
+    page.clock.run_for(10_000)
+    kept.click("KITCHEN")
+    expect(today).to_have_text("1")

@@ -73,7 +73,6 @@ def command(settings: Settings, hold_clicks: bool, until_stdin_closes: bool) -> 
         )
     _check_origins(settings)
     _check_reach(settings)
-    _warn_of_pages(settings)
     make_house(Path(settings.state_dir))  # our own parts use it from their start on
     allow_most_open_files()  # each connection is one; mosquitto has this from us
     failed = False
@@ -91,6 +90,7 @@ def command(settings: Settings, hold_clicks: bool, until_stdin_closes: bool) -> 
             # What the start made stays: each look through it for garbage would stop all for 30 ms.
             gc.collect()
             gc.freeze()
+            _warn_of_pages(settings)
             say_ready("broker", **_addresses(broker), **more)
             lifetime.wait()
         if failed:

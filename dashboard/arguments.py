@@ -32,6 +32,14 @@ def text(name: str) -> str | None:
     return value
 
 
+def searched(name: str) -> str | None:
+    """Return a text to search for. One with a NUL is refused: no database finds it alike."""
+    value = text(name)
+    if value is not None and "\0" in value:
+        abort(400, f"{name} has a NUL")
+    return value
+
+
 def moment(name: str) -> datetime | None:
     """Return a moment that is given as RFC 3339 has it."""
     value = request.args.get(name)
@@ -64,7 +72,7 @@ def filters() -> Filter:
         after=number("after", lowest=0, highest=MAX_ID),
         serial_number=text("serialNumber"),
         click_type=text("clickType"),
-        text=text("text"),
+        text=searched("text"),
         since=None if since is None else milliseconds(since),
         until=None if until is None else milliseconds(until),
     )

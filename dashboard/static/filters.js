@@ -1,7 +1,7 @@
 // Which clicks are shown: by button, kind and text. In the address, so that a view is a bookmark.
 
 const NAMES = ["serialNumber", "clickType", "text"];
-const SEARCHED = ["serialNumber", "clickType", "title", "ipAddress", "eventId"];
+const SEARCHED = ["serialNumber", "clickType", "title", "ipAddress", "timestamp", "eventId"]; // as the API does
 const SETTLE_MS = 250; // after the last letter typed
 
 export class Filters {
@@ -35,13 +35,14 @@ export class Filters {
     return Object.keys(this.values).length > 0;
   }
 
-  /** A test for a click, made once for many. */
-  matcher() {
+  /** A test for a click, made once for many. `names` knows what people call its button. */
+  matcher(names) {
     const { serialNumber, clickType, text } = this.values;
     const wanted = text?.toLowerCase();
+    const has = (value) => value?.toLowerCase().includes(wanted);
     return (click) => (!serialNumber || click.serialNumber === serialNumber)
       && (!clickType || click.clickType === clickType)
-      && (!wanted || SEARCHED.some((name) => click[name]?.toLowerCase().includes(wanted)));
+      && (!wanted || SEARCHED.some((name) => has(click[name])) || has(names.of(click.serialNumber)));
   }
 
   #fromAddress() {

@@ -3,6 +3,7 @@
 import { Fresh, Heard } from "./attention.js";
 import { Filters } from "./filters.js";
 import { Gesture, listen } from "./gesture.js";
+import { Names } from "./names.js";
 import { Older } from "./older.js";
 import { Press } from "./press.js";
 import { ask } from "./request.js";
@@ -16,6 +17,7 @@ const byId = (id) => document.getElementById(id);
 
 const press = new Press({ light: byId("light"), outcome: byId("outcome") });
 const filters = new Filters({ form: byId("filters"), toggle: byId("filter"), onChange: restart });
+const names = new Names({ isWanted: () => "text" in filters.values, onChange: choose });
 const rows = new Rows({
   body: byId("rows"),
   rowTemplate: byId("row"),
@@ -39,11 +41,16 @@ let known = []; // oldest first
 let waiting = []; // what came while paused, oldest first
 let waits = 0; // how many of it match, also of what is no longer kept
 let isTooMany = false; // more than is kept
-let matches = filters.matcher();
+let matches = filters.matcher(names);
 let isPaused = false;
 
 function restart() {
-  matches = filters.matcher();
+  choose();
+  names.learn();
+}
+
+function choose() {
+  matches = filters.matcher(names);
   show();
 }
 
@@ -129,6 +136,7 @@ async function offerSerials() {
   }));
 }
 
+names.learn();
 listen(byId("pad"), new Gesture((clickType) => press.send(clickType)));
 follow({
   onClicks: take,

@@ -75,6 +75,8 @@ class Reader:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+        # SQLite's own knows A to Z alone.
+        connection.create_function("lower", 1, str.lower, deterministic=True)
         return connection
 
 

@@ -14,6 +14,7 @@ from dashboard.history import MAX_TEXT
 from dashboard.ingest import hub_for
 from dashboard.store import Store
 from dashboard.store.arrivals import ButtonStatus
+from dashboard.store.buttons import Change, change
 from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress, Settings
 from tests.dashboard.helpers import click, keep
@@ -77,6 +78,19 @@ def test_clicks_are_filtered_by_button_type_text_and_time(
     assert event_ids(client, serialNumber="nobody") == []
 
 
+def test_a_text_is_found_in_names_and_places_and_whatever_its_case(
+    client: FlaskClient, store: Store
+) -> None:
+    keep(store, click("a", serial_number="A", title="Ölçü"), at=NOON)
+    keep(store, click("b", serial_number="B"), at=NOON + timedelta(hours=1))
+    store.run(lambda database: change(database, "B", Change(name="Küche", place="Straße")))
+    assert event_ids(client, text="KÜCHE") == ["b"]
+    assert event_ids(client, text="küche") == ["b"]
+    assert event_ids(client, text="STRAßE") == ["b"]
+    assert event_ids(client, text="öLÇÜ") == ["a"]
+    assert event_ids(client, text="kuche") == []
+
+
 def test_a_search_goes_through_a_long_history_in_bounded_steps(
     client: FlaskClient, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +110,7 @@ def test_a_search_goes_through_a_long_history_in_bounded_steps(
     "query",
     [
         "limit=0",
+        "text=%00",
         "limit=1001",
         "limit=x",
         "before=-1",

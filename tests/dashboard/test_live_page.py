@@ -229,3 +229,25 @@ def test_what_waits_goes_on_waiting_when_another_filter_is_chosen(page: Page, se
     expect(page.locator("tr.click .serial")).to_have_text(["A-2", "A-1"])
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("tr.click .serial")).to_have_text(["B-2", "A-2", "B-1", "A-1"])
+
+
+def test_a_text_is_found_in_what_a_button_is_called_and_in_the_moment(
+    page: Page, serve: Serve
+) -> None:
+    hub, port = serve()
+    named = {"serialNumber": "K-1", "name": "Küche", "place": "by the stove"}
+    answer_with(page, "/api/clicks", lambda _query: {"clicks": [], "before": None})
+    answer_with(page, "/api/buttons", lambda _query: {"buttons": [named]})
+    add(hub, "K-1")
+    show(
+        hub, ProcessedClick(serial_number="B-1", click_type="SINGLE", timestamp="2026-11-22T10:15Z")
+    )
+    open_page(page, port, "/?text=KÜCHE")
+    expect(page.locator("tr.click .serial")).to_have_text(["K-1"])
+    add(hub, "B-2")
+    add(hub, "K-1", click_type="LONG")
+    expect(page.locator("tr.click .serial")).to_have_text(["K-1", "K-1"])
+    page.get_by_label("Text").fill("STOVE")
+    expect(page.locator("tr.click .serial")).to_have_text(["K-1", "K-1"])
+    page.get_by_label("Text").fill("t10:15z")
+    expect(page.locator("tr.click .serial")).to_have_text(["B-1"])

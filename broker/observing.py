@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from broker.machine_names import host_name
+from iot_button.hosts import in_url
 from iot_button.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def observed(
                 text=_page(settings, broker, stack),
             )
             stack.enter_context(server)
-            addresses["metrics"] = f"http://{server.host}:{server.port}"
+            addresses["metrics"] = f"http://{in_url(server.host)}:{server.port}"
         yield addresses
 
 

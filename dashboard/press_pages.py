@@ -68,7 +68,7 @@ def create_blueprint(store: Store) -> Blueprint:
     def is_asked_on_loopback() -> bool:
         """Whether the page's own address is one that no other machine can reach."""
         name = host_of(request.host)
-        return name is not None and is_loopback(name)
+        return name is not None and (is_loopback(name) or name in ("0.0.0.0", "::"))  # noqa: S104
 
     return blueprint
 

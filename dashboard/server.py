@@ -7,13 +7,14 @@ import resource
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer, WSGIRequestHandler, make_server
 
-from dashboard.tls import Certificate, TlsConnection
+from dashboard.tls import HANDSHAKE_TIMEOUT, Certificate, TlsConnection
 from iot_button.errors import IotButtonError, PortTakenError
+from iot_button.hosts import in_url, reachable
 from iot_button.settings import DashboardSettings
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ BACKLOG = 1024
 
 REQUEST_TIMEOUT = 20.0
 _POLL_INTERVAL = 0.25
+_MOST_HEAD: Final = 64 * 1024
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -64,6 +66,8 @@ class TlsServer(ThreadedWSGIServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Agree on keys, and answer requests until the connection ends."""
+        if _is_done_without_tls(request):
+            return
         self.certificate.refresh()
         connection = TlsConnection(request, self.certificate.context)
         try:
@@ -75,6 +79,27 @@ class TlsServer(ThreadedWSGIServer):
             super().finish_request(connection, client_address)  # type: ignore[arg-type]
         finally:
             connection.close()
+
+
+_NEEDS_TLS: Final = b"""HTTP/1.1 400 Bad Request\r
+Content-Type: text/plain; charset=utf-8\r
+Connection: close\r
+\r
+This port speaks https: open the same address with https:// in front.
+"""
+
+
+def _is_done_without_tls(connection: socket.socket) -> bool:
+    """Answer a request that came without TLS; whether there is nothing more to do for it."""
+    try:
+        connection.settimeout(HANDSHAKE_TIMEOUT)
+        if not connection.recv(1, socket.MSG_PEEK).isupper():  # as GET is, and no TLS record
+            return False
+        connection.recv(_MOST_HEAD)  # what stays unread would have the answer thrown away
+        connection.sendall(_NEEDS_TLS)
+    except OSError as error:
+        log.debug("no TLS: %s", error)
+    return True
 
 
 def listen(settings: DashboardSettings) -> socket.socket:
@@ -97,10 +122,14 @@ def listen(settings: DashboardSettings) -> socket.socket:
 
 
 def url(settings: DashboardSettings, listener: socket.socket) -> str:
-    """Return the address to open in a browser, with the real port."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    scheme = "https" if settings.has_tls else "http"
-    return f"{scheme}://{host}:{listener.getsockname()[1]}"
+    """Return the address to open in a browser, with the real port: one that can be asked for.
+
+    The installation's certificate is good for this machine's addresses, one's own for names.
+    """
+    host, scheme = reachable(settings.host), "https" if settings.has_tls else "http"
+    if settings.certificate_file is not None and settings.names:
+        host = settings.names[0]
+    return f"{scheme}://{in_url(host)}:{listener.getsockname()[1]}"
 
 
 def raise_descriptor_limit(wanted: int) -> int:

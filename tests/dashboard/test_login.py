@@ -580,6 +580,15 @@ def test_it_answers_to_its_names_and_addresses_only(
     assert answer.status_code == status
 
 
+@pytest.mark.parametrize(("host", "is_warned"), [("0.0.0.0:8080", True), ("192.0.2.7", False)])
+def test_a_qr_code_that_no_phone_can_follow_is_said_to_be_one(
+    state_dir: Path, host: str, is_warned: bool
+) -> None:
+    client = make_app(settings_of(state_dir, host="0.0.0.0")).test_client()
+    page = client.get("/buttons/DOOR", headers={"Host": host}, auth=("vera", PASSWORD))
+    assert ("No phone reaches" in page.text) is is_warned
+
+
 def test_a_gate_that_nobody_entered_asks_all_the_same(state_dir: Path) -> None:
     gate = Gate(settings_of(state_dir))
     client = make_app(settings_of(state_dir), gate).test_client()

@@ -24,7 +24,7 @@ _SHORT_NAME = 12
 
 def create_blueprint(store: Store) -> Blueprint:
     """Return `/press/SERIAL` and what belongs to it."""
-    read = Reader(store.path)
+    read = store.reader()
     blueprint = Blueprint("press", __name__, url_prefix="/press")
 
     @blueprint.get("/worker.js")

@@ -11,6 +11,7 @@ import { Rows } from "./rows.js";
 import { follow } from "./shell.js";
 
 const AGES_MS = 10_000;
+const DELETE_TIMEOUT_MS = 330_000; // the server has 300 s to write its file anew
 const LATER_MS = 5000; // the heat map and the total need not follow each click
 
 const byId = (id) => document.getElementById(id);
@@ -125,13 +126,15 @@ byId("delete").addEventListener("click", () => {
 
 byId("really").addEventListener("click", async () => {
   byId("really").disabled = true;
+  byId("confirm-said").hidden = false;
+  delete byId("confirm-said").dataset.state;
+  byId("confirm-said").textContent = "Deleting. With much history this takes a minute.";
   try {
-    await ask(path, { method: "DELETE" });
+    await ask(path, { method: "DELETE", timeout: DELETE_TIMEOUT_MS });
     isGone = true;
     location.assign("/buttons");
   } catch (error) {
     byId("really").disabled = false;
-    byId("confirm-said").hidden = false;
     byId("confirm-said").dataset.state = "bad";
     byId("confirm-said").textContent = `Not deleted: ${error.message}`;
   }

@@ -5,8 +5,8 @@ import { sessionHeaders } from "./session.js";
 const ANSWER_TIMEOUT_MS = 8000; // the server waits 5 s for the broker
 
 /** Ask and return the JSON of the answer; null where there is none (204). */
-export async function ask(path, { method = "GET", body, signal } = {}) {
-  const patience = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+export async function ask(path, { method = "GET", body, signal, timeout } = {}) {
+  const patience = AbortSignal.timeout(timeout ?? ANSWER_TIMEOUT_MS);
   let response;
   const headers = method === "GET" ? {} : sessionHeaders();
   if (body !== undefined) headers["Content-Type"] = "application/json";

@@ -1,5 +1,6 @@
 """What makes room, in steps so small that no click waits for them: by age, by size, on demand."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,18 @@ STEP_ROWS = 500
 MOST_BUTTONS = 10_000
 """Buttons that are kept without a click or a name: whoever invents serial numbers fills no disk."""
 
+NEWEST = 1_000
+"""Clicks that stay, whatever else there is."""
+
+_LETTERS_AT_ONCE = 20
+"""Dead letters deleted in one transaction; one may have 16 kB."""
+
+_SHARE_OF_LETTERS = 4
+"""A quarter of the room is theirs at most: a flood of them must not push out the clicks."""
+
 _MEGABYTE = 1_000_000
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,7 @@ class Tidying:
     def __init__(self, keep: Keep, *, now: Callable[[], datetime] = utc_now) -> None:
         self._keep = keep
         self._now = now
+        self._has_said = False
 
     def step(self, database: Engine) -> bool:
         """Delete some of what is to go, uncommitted; return whether there may be more."""
@@ -44,18 +57,36 @@ class Tidying:
     def _by_age(self, database: Engine) -> bool:
         oldest_kept = milliseconds(self._now() - timedelta(days=self._keep.days))
         days = oldest_kept // 1000 // DAY * DAY
-        ((fine_from,),) = database.read("SELECT value FROM fact WHERE name = 'fine_from'")
-        if days > int(fine_from):
-            database.write("UPDATE fact SET value = ? WHERE name = 'fine_from'", (str(days),))
+        _advance_fine(database, days)
         count = database.write(_DELETE_OLD_LETTERS, (oldest_kept, STEP_ROWS))
         count += _delete_clicks(database, _OLD_CLICKS, oldest_kept)
         count += database.write(_DELETE_FINE, (days, STEP_ROWS))
         return count >= STEP_ROWS
 
     def _by_size(self, database: Engine) -> bool:
-        if database.used_bytes() <= self._keep.megabytes * _MEGABYTE:
+        most = self._keep.megabytes * _MEGABYTE
+        if database.used_bytes() <= most:
             return False
-        return _delete_clicks(database, _OLDEST_CLICKS) > 0
+        if not self._has_said:
+            self._has_said = True
+            log.warning(
+                "the history has %d MB (dashboard.keep_megabytes): the oldest of it is deleted",
+                self._keep.megabytes,
+            )
+        return (
+            (_letters_bytes(database) > most // _SHARE_OF_LETTERS and _forget_letters(database))
+            or self._thin(database)
+            or _delete_clicks(database, _OLDEST_CLICKS, NEWEST) > 0
+            or _forget_letters(database)
+        )
+
+    def _thin(self, database: Engine) -> bool:
+        """Have sums of minutes and quarters for as long as there are clicks; those of days stay."""
+        for (oldest,) in database.read(_OLDEST_CLICK):
+            days = int(oldest) // 1000 // DAY * DAY
+            _advance_fine(database, days)
+            return database.write(_DELETE_FINE, (days, STEP_ROWS)) > 0
+        return False
 
 
 def erase(database: Engine, serial_number: str) -> bool:
@@ -86,6 +117,21 @@ def _delete_clicks(database: Engine, which: str, *parameters: int) -> int:
     )
 
 
+def _advance_fine(database: Engine, days: int) -> None:
+    ((fine_from,),) = database.read("SELECT value FROM fact WHERE name = 'fine_from'")
+    if days > int(fine_from):
+        database.write("UPDATE fact SET value = ? WHERE name = 'fine_from'", (str(days),))
+
+
+def _letters_bytes(database: Engine) -> int:
+    ((size,),) = database.read("SELECT coalesce(sum(length(payload)), 0) FROM dead_letter")
+    return int(size)
+
+
+def _forget_letters(database: Engine) -> bool:
+    return database.write(_DELETE_OLDEST_LETTERS, (_LETTERS_AT_ONCE,)) > 0
+
+
 def _forget_a_button(database: Engine) -> bool:
     ((count,),) = database.read("SELECT count(*) FROM button")
     if count <= MOST_BUTTONS:
@@ -95,7 +141,13 @@ def _forget_a_button(database: Engine) -> bool:
 
 
 _OLD_CLICKS = "SELECT id FROM click WHERE received_at < ? ORDER BY received_at LIMIT ?"
-_OLDEST_CLICKS = "SELECT id FROM click ORDER BY id LIMIT ?"
+_OLDEST_CLICKS = """
+SELECT id FROM click WHERE id <= (SELECT max(id) FROM click) - ? ORDER BY id LIMIT ?
+"""
+_OLDEST_CLICK = "SELECT received_at FROM click ORDER BY id LIMIT 1"
+_DELETE_OLDEST_LETTERS = """
+DELETE FROM dead_letter WHERE id IN (SELECT id FROM dead_letter ORDER BY id LIMIT ?)
+"""
 _DELETE_OLD_LETTERS = """
 DELETE FROM dead_letter WHERE id IN
     (SELECT id FROM (SELECT id, received_at FROM dead_letter ORDER BY id LIMIT 100) AS candidate

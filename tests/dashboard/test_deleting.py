@@ -1,19 +1,22 @@
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from msgspec.structs import replace
 
 from dashboard import create_app
 from dashboard.ingest import hub_for
 from dashboard.store import Reader, Store
 from dashboard.store.arrivals import ButtonStatus, DeadLetter
 from dashboard.store.buttons import Change, change
-from dashboard.store.tidying import STEP_ROWS, Keep, erase, erase_some
+from dashboard.store.tidying import NEWEST, STEP_ROWS, Keep, erase, erase_some
 from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress, Settings
-from tests.dashboard.helpers import click, keep
+from tests.dashboard.helpers import click, keep, keep_each
 from tests.support import eventually
 
 SECRET = "SECRET-BUTTON"
@@ -106,6 +109,46 @@ def test_a_file_that_is_too_large_loses_its_oldest_clicks_while_others_come_in(
         reader.close()
     assert newest == "newest"
     assert total == 4001
+
+
+def test_a_flood_of_dead_letters_does_not_push_out_the_clicks(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        keep(store, *(click(f"{number}") for number in range(1500)))
+        for first in range(0, 400, 100):
+            letters = (letter(None, f"{first + number}") for number in range(100))
+            keep(store, *(replace(one, payload=bytes(10_000)) for one in letters))
+    with Store(tmp_path, keep=Keep(megabytes=1)) as store:
+        read = Reader(store.path)
+        eventually(lambda: _used(store.path) < 1_000_000, what="letters make room", deadline=60)
+        keep(store, click("newest"))
+        assert read("SELECT count(*) FROM click") == [(1501,)]
+        assert read("SELECT max(id) FROM dead_letter") == [(400,)]
+        read.close()
+
+
+def test_the_newest_clicks_stay_whatever_else_there_is(tmp_path: Path) -> None:
+    """A lone click each quarter of an hour has more in its sums than it has itself."""
+    begin = datetime.now(UTC) - timedelta(days=200)
+    lone = [(click(f"{n}"), begin + timedelta(minutes=15 * n)) for n in range(19_000)]
+    with Store(tmp_path) as store:
+        keep_each(store, lone)
+    with Store(tmp_path, keep=Keep(megabytes=1)) as store:
+        read = Reader(store.path)
+        eventually(lambda: _used(store.path) < 1_000_000, what="there is room", deadline=60)
+        ((clicks,),) = read("SELECT count(*) FROM click")
+        ((days,),) = read("SELECT count(*) FROM rollup WHERE step = 86400 AND button = 0")
+        read.close()
+    assert clicks >= NEWEST
+    assert days >= 197
+
+
+def _used(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        pages, free, size = (
+            database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    return int((pages - free) * size)
 
 
 def test_what_is_too_old_is_deleted_and_what_is_young_enough_is_not(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dashboard.ingest import store_for
+from dashboard import create_app
+from dashboard.ingest import hub_for, store_for
 from dashboard.store import Store
 from dashboard.store.arrivals import Arrival, ButtonStatus, Content, DeadLetter
 from dashboard.store.buttons import Change, buttons, change, one_button
@@ -21,7 +22,8 @@ from dashboard.store.tidying import Keep, erase, erase_some
 from iot_button.errors import SettingError
 from iot_button.events import format_instant
 from iot_button.files import InUseError
-from iot_button.settings import DashboardSettings, Settings
+from iot_button.mqtt import Connection
+from iot_button.settings import BrokerAddress, DashboardSettings, Settings
 from tests.dashboard.helpers import click, keep, keep_each
 from tests.support import eventually, free_port, require_program
 
@@ -166,6 +168,18 @@ def test_it_answers_everything_as_the_file_does(url: str, tmp_path: Path) -> Non
             found.append(answers(read))
             read.close()
     assert found[0] == found[1]
+
+
+def test_the_page_of_a_buttons_phone_knows_its_name(url: str, tmp_path: Path) -> None:
+    with Store(tmp_path, url=url) as store:
+        keep_each(store, arrivals())
+        assert store.run(lambda database: change(database, "B", Change(name="Böb", place=None)))
+        connection = Connection(BrokerAddress(host="127.0.0.1", port=1), client_id="none")
+        settings = Settings(state_dir=str(tmp_path))
+        app = create_app(settings, hub=hub_for(store), connection=connection, store=store)
+        assert "Böb" in app.test_client().get("/press/B").text
+        manifest = app.test_client().get("/press/B/app.webmanifest")
+        assert (manifest.status_code, manifest.get_json(force=True)["name"]) == (200, "Böb")
 
 
 def test_nothing_is_lost_and_nothing_twice_when_the_database_is_cut_off(

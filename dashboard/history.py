@@ -5,7 +5,8 @@ Nothing here locks: whoever holds a `History` lets one thread in at a time (see 
 
 from collections import deque
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 
@@ -18,12 +19,15 @@ a thousand such in memory would be more than the whole dashboard."""
 
 _encode = msgspec.json.Encoder().encode
 
+FIRST_MOMENT: Final = datetime(2020, 1, 1, tzinfo=UTC)
+"""An earlier moment is of a clock that was never set: a Raspberry Pi's, before it is online."""
+
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One processed click as the browser gets it. Every text is hostile until shown as text.
 
     `latency_ms`: from the click to its arrival here; None where the click does not say when it
-    was, or says a moment that is still to come here: clocks differ.
+    was, or says a moment that is still to come here, or before `FIRST_MOMENT`: clocks differ.
     `battery_highest`: the most millivolts that this button had shown by then, which tells what
     kind of battery it has; None where that is not known.
     """
@@ -146,10 +150,12 @@ def _latency_ms(clicked_at: str | None, received_at: datetime) -> int | None:
     if clicked_at is None:
         return None
     try:
-        latency = received_at - parse_instant(clicked_at)
+        moment = parse_instant(clicked_at)
     except ValueError:
         return None
-    return latency // timedelta(milliseconds=1) if latency >= timedelta() else None
+    if moment > received_at or moment < FIRST_MOMENT:
+        return None
+    return (received_at - moment) // timedelta(milliseconds=1)
 
 
 def cut(text: str) -> str:

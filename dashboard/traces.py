@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from dashboard.history import Row
+from dashboard.history import FIRST_MOMENT, Row
 from iot_button.events import parse_instant
 from iot_button.traces import Trace, trace_id
 
@@ -79,9 +79,9 @@ def _through_runtime(click: Row, trace: Trace) -> Iterator[_Part]:
     received = datetime.fromisoformat(trace.received_at)
     yield _Part(
         "From the button to the function runtime",
-        _between(_moment(click.clicked_at), received),
+        _between(_pressed(click), received),
         between_clocks=True,
-        note="" if click.clicked_at else "the click does not say when it was made",
+        note=_doubt(click),
     )
     retried = f"with {trace.attempt - 1} failed runs before" if trace.attempt > 1 else ""
     yield _Part("Waiting for its turn", trace.queued_ms, note=retried)
@@ -105,9 +105,9 @@ def _by_timestamp(click: Row) -> Iterator[_Part]:
     ran = _moment(click.timestamp)
     yield _Part(
         "From the button to the function",
-        _between(_moment(click.clicked_at), ran),
+        _between(_pressed(click), ran),
         between_clocks=True,
-        note="" if click.clicked_at else "the click does not say when it was made",
+        note=_doubt(click),
     )
     yield _Part(
         "From the function to this dashboard",
@@ -115,6 +115,18 @@ def _by_timestamp(click: Row) -> Iterator[_Part]:
         between_clocks=True,
         note="the function runtime tells no more of this click",
     )
+
+
+def _pressed(click: Row) -> datetime | None:
+    """Return when the button was pressed, unless its clock was never set."""
+    moment = _moment(click.clicked_at)
+    return moment if moment is not None and moment >= FIRST_MOMENT else None
+
+
+def _doubt(click: Row) -> str:
+    if not click.clicked_at:
+        return "the click does not say when it was made"
+    return "" if _pressed(click) else "the button's clock was not set"
 
 
 def _step(part: _Part, start: float) -> Step:

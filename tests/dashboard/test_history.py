@@ -53,6 +53,7 @@ def test_who_was_here_last_before_a_button_was_deleted_starts_anew() -> None:
         (format_instant(NOON - timedelta(milliseconds=23)), 23),
         (format_instant(NOON), 0),
         (format_instant(NOON + timedelta(milliseconds=1)), None),
+        ("1970-01-01T00:00:12.000Z", None),  # a clock that nobody has set
         ("yesterday", None),
         ("2026-02-30T10:00:00Z", None),
     ],

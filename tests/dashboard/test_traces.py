@@ -100,6 +100,13 @@ def test_clocks_that_differ_are_told_and_make_no_negative_step(
     assert apart == ([28.0, *[None] * 5] if ahead_ms else [*[None] * 5, 11.0])
 
 
+def test_a_clock_that_was_never_set_is_named_and_is_no_length(store: Store) -> None:
+    found = way(store, json_of(WARM), clicked_at=datetime(1970, 1, 1, 0, 0, 12, tzinfo=UTC))
+    first = found.steps[0]
+    assert (first.length_ms, first.note) == (None, "the button's clock was not set")
+    assert found.total_ms == 10.0
+
+
 def test_a_difference_that_rounding_makes_is_none(store: Store) -> None:
     trace = msgspec.structs.replace(WARM, published_ms=10.6)  # at 20.6, which is cut to 20
     last = way(store, json_of(trace), took_ms=20).steps[-1]

@@ -231,11 +231,17 @@ def spec(name: str, *routes: tuple[str, str, str], **more: Any) -> FunctionSpec:
 
 @contextlib.contextmanager
 def http_side(control: FakeControl, *, port: int = 0, **deployment: str) -> Iterator[HttpSide]:
-    """Serve a control on a port of loopback, started at once."""
+    """Serve a control on a port of loopback, ready.
+
+    It builds its routes with `ast`, on a thread; CPython 3.11 cannot do that on two at once ("AST
+    constructor recursion depth mismatch"), and hypothesis does on ours.
+    """
     listener = listen(FunctionsSettings(port=port))
     side = HttpSide(listener, control, Deployment(**deployment))
     side.start()
     try:
+        with contextlib.suppress(OSError, http.client.HTTPException):  # some cannot be served
+            ask(side, "GET", "/-/functions")
         yield side
     finally:
         side.stop(10)

@@ -76,7 +76,7 @@ class Tidying:
         return (
             (_letters_bytes(database) > most // _SHARE_OF_LETTERS and _forget_letters(database))
             or self._thin(database)
-            or _delete_clicks(database, _OLDEST_CLICKS, NEWEST) > 0
+            or _delete_clicks(database, _OLDEST_CLICKS, NEWEST - 1) > 0
             or _forget_letters(database)
         )
 
@@ -142,7 +142,8 @@ def _forget_a_button(database: Engine) -> bool:
 
 _OLD_CLICKS = "SELECT id FROM click WHERE received_at < ? ORDER BY received_at LIMIT ?"
 _OLDEST_CLICKS = """
-SELECT id FROM click WHERE id <= (SELECT max(id) FROM click) - ? ORDER BY id LIMIT ?
+SELECT id FROM click WHERE id < (SELECT id FROM click ORDER BY id DESC LIMIT 1 OFFSET ?)
+ORDER BY id LIMIT ?
 """
 _OLDEST_CLICK = "SELECT received_at FROM click ORDER BY id LIMIT 1"
 _DELETE_OLDEST_LETTERS = """

@@ -13,7 +13,7 @@ from dashboard.ingest import hub_for
 from dashboard.store import Reader, Store
 from dashboard.store.arrivals import ButtonStatus, DeadLetter
 from dashboard.store.buttons import Change, change
-from dashboard.store.tidying import NEWEST, STEP_ROWS, Keep, erase, erase_some
+from dashboard.store.tidying import NEWEST, STEP_ROWS, Keep, Tidying, erase, erase_some
 from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress, Settings
 from tests.dashboard.helpers import click, keep, keep_each
@@ -140,6 +140,21 @@ def test_the_newest_clicks_stay_whatever_else_there_is(tmp_path: Path) -> None:
         read.close()
     assert clicks >= NEWEST
     assert days >= 197
+
+
+def test_the_newest_clicks_stay_where_a_deleted_button_left_gaps(store: Store) -> None:
+    keep(store, *(click(f"a{n}", serial_number="QUIET") for n in range(NEWEST)))
+    keep(store, *(click(f"b{n}", serial_number=SECRET) for n in range(NEWEST + 5)))
+    keep(store, click("c", serial_number="QUIET"))
+    store.run(lambda database: erase(database, SECRET))
+    while store.run(erase_some):
+        pass
+    no_room = Tidying(Keep(megabytes=0))
+    while store.run(no_room.step):
+        pass
+    count, oldest = "SELECT count(*) FROM click", "SELECT event_id FROM click ORDER BY id LIMIT 1"
+    found = store.run(lambda database: (database.read(count), database.read(oldest)))
+    assert found == ([(NEWEST,)], [("a1",)])
 
 
 def _used(path: Path) -> int:

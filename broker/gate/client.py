@@ -34,6 +34,7 @@ class Client:
         self._loop = asyncio.get_running_loop()
         self._intake = Intake(
             link,
+            turns=gate.turns,
             limit=FIRST_PACKET_BYTES,
             take=self._take,
             on_malformed=self._on_malformed,
@@ -216,9 +217,9 @@ class Client:
             self._on_acknowledgement(self._session, kind, packets.packet_id(body))
             return None
         if kind == packets.SUBSCRIBE:
-            return self._on_subscribe(self._session, *packets.subscribe(body))
+            return self._on_subscribe(self._session, body)
         if kind == packets.UNSUBSCRIBE:
-            return self._on_unsubscribe(self._session, *packets.unsubscribe(body))
+            return self._on_unsubscribe(self._session, body)
         if kind not in (packets.PINGREQ, packets.DISCONNECT) or body:
             # A second CONNECT (3.1.0-2), a server's packet, an unknown kind, or too long.
             raise MalformedError(f"a packet of kind {kind} that is not expected")
@@ -258,12 +259,11 @@ class Client:
         else:
             session.acknowledged(packet_id, complete=kind == packets.PUBCOMP)
 
-    def _on_subscribe(
-        self, session: Session, number: int, wanted: list[tuple[str, int]]
-    ) -> Iterator[None]:
+    def _on_subscribe(self, session: Session, body: bytes) -> Iterator[None]:
         gate = self._gate
         assert self.guest is not None  # noqa: S101 - for the type checker
-        granted = []
+        number, wanted = yield from packets.subscribe(body)
+        granted = bytearray()
         for topic_filter, qos in wanted:
             granted.append(gate.subscribe(session, self.guest, topic_filter, qos))
             yield
@@ -271,8 +271,10 @@ class Client:
         for (topic_filter, _qos), qos in zip(wanted, granted, strict=True):
             if qos != packets.FAILURE:
                 yield from gate.deliver_retained(session, topic_filter, qos)
+            yield
 
-    def _on_unsubscribe(self, session: Session, number: int, unwanted: list[str]) -> Iterator[None]:
+    def _on_unsubscribe(self, session: Session, body: bytes) -> Iterator[None]:
+        number, unwanted = yield from packets.unsubscribe(body)
         for topic_filter in unwanted:
             self._gate.sessions.unsubscribe(session, topic_filter)
             yield

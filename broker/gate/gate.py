@@ -18,6 +18,7 @@ from broker.gate.link import Link
 from broker.gate.router import Router
 from broker.gate.session import MOST_QUEUED, Session
 from broker.gate.sessions import Sessions
+from broker.gate.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ class Gate:
         self.door = door
         self.figures = figures
         self.limits = limits
-        self._router = Router(self._on_broadcast)
+        self.turns = Turns()
+        self._router = Router(self._on_broadcast, self.turns)
         self.sessions = Sessions(self._router, journal, figures)
         self._clients: set[Client] = set()
         self._newcomers: dict[Client, None] = {}
@@ -242,18 +244,18 @@ class Gate:
             or not guest.may_subscribe(topic_filter)
         ):
             return packets.FAILURE
-        return self.sessions.subscribe(session, topic_filter, qos)
+        self.sessions.subscribe(session, topic_filter, qos)
+        return qos
 
     def deliver_retained(self, session: Session, topic_filter: str, qos: int) -> Iterator[None]:
-        """Send a new subscription what is retained (3.3.1-6), a message at a step."""
-        yield
+        """Send a new subscription what is retained (3.3.1-6), a message at a step at most."""
+        known = self._router.retained_messages
         for topic in self._router.retained_topics(topic_filter):
             # Looked up only now: an older one must not come after one that was published meanwhile.
-            message = self._router.retained_messages.get(topic)
-            if message is not None:
+            if topic is not None and (message := known.get(topic)) is not None:
                 granted = min(qos, message.qos or 0)
                 session.deliver(topic, bytes(message.data), granted, retain=True)
-                yield
+            yield
 
 
 def _may_have(guest: Guest, session: Session) -> bool:

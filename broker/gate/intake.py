@@ -1,10 +1,9 @@
 """What a client has sent and nobody has looked at yet: taken a turn at a time.
 
-A single read may bring 65,000 packets, and a single packet thousands of topic filters: others get
-their turns in between.
+A single read may bring 65,000 packets, and a single packet 200,000 topic filters: others get their
+turns in between.
 """
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -12,9 +11,8 @@ from typing import Final
 
 from broker.gate.frames import Frames, MalformedError
 from broker.gate.link import Link
+from broker.gate.turns import TURN, Turns
 
-TURN: Final = 0.0003
-"""Seconds of one client's work in one turn of the loop."""
 _NOTHING: Final = iter(())
 
 Take = Callable[[int, bytes], Iterator[None] | None]
@@ -30,6 +28,7 @@ class Intake:
 
     Args:
         link: where the bytes come from.
+        turns: takes what is left when a read has been worked at for the length of a turn.
         limit: bytes that a packet may have; can be set anew.
         take: gets each packet.
         on_malformed: hears what breaks the protocol.
@@ -39,6 +38,7 @@ class Intake:
         self,
         link: Link,
         *,
+        turns: Turns,
         limit: int,
         take: Take,
         on_malformed: Callable[[MalformedError], None],
@@ -47,7 +47,7 @@ class Intake:
         self._frames = Frames(limit)
         self._take = take
         self._on_malformed = on_malformed
-        self._loop = asyncio.get_running_loop()
+        self._turns = turns
         self._reads: deque[Iterator[tuple[int, bytes]]] = deque()
         self._steps: Iterator[None] = _NOTHING
         self._holds: set[str] = set()
@@ -61,7 +61,7 @@ class Intake:
             return
         self._reads.append(self._frames.feed(data))
         if not self._is_busy:
-            self._work()
+            self._start()
 
     def pause(self) -> None:
         """Hand over nothing more, and read nothing more, until `go_on`."""
@@ -73,7 +73,7 @@ class Intake:
         self._frames.limit = limit
         self._is_paused = False
         self.release("paused")
-        self._work()
+        self._start()
 
     def hold(self, reason: str) -> None:
         """Read no further until it is released; what was read is handed over."""
@@ -96,20 +96,22 @@ class Intake:
         self._frames = Frames(0)
         self._take = self._on_malformed = _ignore
 
-    def _work(self) -> None:
-        self._is_busy = False
-        until = time.perf_counter() + TURN
+    def _start(self) -> None:
+        if self._work(time.perf_counter() + TURN):
+            self._is_busy = True
+            self.hold("busy")
+            self._turns.add(self._work)
+
+    def _work(self, until: float) -> bool:
         try:
             while not self._is_paused and self._step():
                 if time.perf_counter() >= until:
-                    self._is_busy = True
-                    self.hold("busy")
-                    self._loop.call_soon(self._work)
-                    return
+                    return True
         except MalformedError as error:
             self._on_malformed(error)
-            return
+        self._is_busy = False
         self.release("busy")
+        return False
 
     def _step(self) -> bool:
         """Do one piece of work; False: there is none."""

@@ -4,6 +4,7 @@ Pure functions on bytes; whatever breaks a rule is a `MalformedError` and nothin
 the acknowledgements that go out are made by `iot_button.packets`, as both sides send these.
 """
 
+from collections.abc import Generator
 from typing import Final
 
 import msgspec
@@ -213,8 +214,12 @@ def packet_id(data: bytes) -> int:
     return data[0] << 8 | data[1]
 
 
-def subscribe(data: bytes) -> tuple[int, list[tuple[str, int]]]:
-    """Read a SUBSCRIBE (3.8): its packet id, and topic filters with their QoS."""
+def subscribe(data: bytes) -> Generator[None, None, tuple[int, list[tuple[str, int]]]]:
+    """Read a SUBSCRIBE (3.8), a filter at a step: its packet id, and topic filters with their QoS.
+
+    Raises:
+        MalformedError: it breaks a rule.
+    """
     body = _Body(data)
     number, wanted = _nonzero(body.number()), []
     while not body.is_at_end:
@@ -222,17 +227,23 @@ def subscribe(data: bytes) -> tuple[int, list[tuple[str, int]]]:
         if qos > 2:
             raise MalformedError("a SUBSCRIBE with a QoS above 2 (3.8.3-4)")
         wanted.append((topic_filter, qos))
+        yield
     if not wanted:
         raise MalformedError("a SUBSCRIBE without a topic filter (3.8.3-3)")
     return number, wanted
 
 
-def unsubscribe(data: bytes) -> tuple[int, list[str]]:
-    """Read an UNSUBSCRIBE (3.10): its packet id and topic filters."""
+def unsubscribe(data: bytes) -> Generator[None, None, tuple[int, list[str]]]:
+    """Read an UNSUBSCRIBE (3.10), a filter at a step: its packet id and topic filters.
+
+    Raises:
+        MalformedError: it breaks a rule.
+    """
     body = _Body(data)
     number, unwanted = _nonzero(body.number()), []
     while not body.is_at_end:
         unwanted.append(body.text())
+        yield
     if not unwanted:
         raise MalformedError("an UNSUBSCRIBE without a topic filter (3.10.3-2)")
     return number, unwanted
@@ -261,10 +272,10 @@ def connack(return_code: int, *, session_present: bool = False) -> bytes:
     return bytes((0x20, 2, session_present, return_code))
 
 
-def suback(number: int, return_codes: list[int]) -> bytes:
+def suback(number: int, return_codes: bytes | bytearray) -> bytes:
     """Return a SUBACK (3.9)."""
     length = encoded_length(len(return_codes) + 2)
-    return b"\x90" + length + number.to_bytes(2, "big") + bytes(return_codes)
+    return b"\x90" + length + number.to_bytes(2, "big") + return_codes
 
 
 def unsuback(number: int) -> bytes:

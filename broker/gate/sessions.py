@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Final
 
 from broker.figures import Figures
-from broker.gate import packets
 from broker.gate.journal import SHIFT, Journal
 from broker.gate.router import Router
 from broker.gate.session import Session
@@ -129,18 +128,14 @@ class Sessions:
                 log.warning("forgot the session of %r: nobody came back", session.client_id[:64])
                 self.forget(session)
 
-    def subscribe(self, session: Session, topic_filter: str, qos: int) -> int:
-        """Add a subscription, or replace its QoS; return the QoS granted, or 0x80."""
-        is_new = topic_filter not in session.subscriptions
-        granted = self._router.subscribe(session, topic_filter, qos)
-        if granted == packets.FAILURE:
-            return granted
-        self._figures.subscriptions += is_new
+    def subscribe(self, session: Session, topic_filter: str, qos: int) -> None:
+        """Add a subscription, or replace its QoS."""
+        self._figures.subscriptions += topic_filter not in session.subscriptions
+        self._router.subscribe(session, topic_filter, qos)
         if session.is_kept:
             self._journal.tell(
-                "REPLACE INTO subscriptions VALUES (?, ?, ?)", session.key, topic_filter, granted
+                "REPLACE INTO subscriptions VALUES (?, ?, ?)", session.key, topic_filter, qos
             )
-        return granted
 
     def unsubscribe(self, session: Session, topic_filter: str) -> None:
         """End a subscription."""

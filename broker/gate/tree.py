@@ -2,46 +2,66 @@
 
 amqtt compares each message with each filter that anyone has: with 10,000 buttons, each subscribed
 to its own receipts, that is some 10 ms a message.
+
+The garbage collector looks at each object that can be part of a circle, while everyone waits: of
+5,000 filters as plain dictionaries for 3 ms now and then, and 11 ms when it looked at all. So the
+nodes are of a kind that it does not look at, and dictionaries that hold nothing else it leaves
+alone. Nothing in them may lead back to the tree.
 """
 
-from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 T = TypeVar("T")
-_Node = dict[str | None, Any]
-"""What is below a level, by name, and under None who holds the filter that ends here. One object
-for each level: the garbage collector looks at all of them, while everyone waits."""
+
+
+class _Held(msgspec.Struct, gc=False):
+    holder: Any
+    qos: int
+
+
+class _Node(msgspec.Struct, gc=False):
+    """A level: what is below it, by name, and who holds the filter that ends here, by `id`."""
+
+    below: dict[str, "_Node"] = {}
+    held: dict[int, _Held] = {}
+
+    @property
+    def is_needed(self) -> bool:
+        return bool(self.below or self.held)
 
 
 class TopicTree(Generic[T]):
     """Topic filters (MQTT 3.1.1, 4.7) with who holds each, at which QoS."""
 
     def __init__(self) -> None:
-        self._root: _Node = {}
+        self._root = _Node()
 
     def add(self, topic_filter: str, holder: T, qos: int) -> None:
         """Add a subscription, or replace its QoS."""
         node = self._root
         for level in topic_filter.split("/"):
-            following = node.get(level)
+            following = node.below.get(level)
             if following is None:
-                following = node[level] = {}
+                following = node.below[level] = _Node()
             node = following
-        node.setdefault(None, {})[holder] = qos
+        node.held[id(holder)] = _Held(holder, qos)
 
     def remove(self, topic_filter: str, holder: T) -> None:
         """Take a subscription away; levels that nobody needs any more go too."""
         path, node = [], self._root
         for level in topic_filter.split("/"):
-            if level not in node:
+            following = node.below.get(level)
+            if following is None:
                 return
             path.append((node, level))
-            node = node[level]
-        holders = node.get(None, {})
-        holders.pop(holder, None)
-        if not holders:
-            node.pop(None, None)
-        _cut_back(path)
+            node = following
+        node.held.pop(id(holder), None)
+        for parent, level in reversed(path):
+            if parent.below[level].is_needed:
+                return
+            del parent.below[level]
 
     def match(self, topic: str) -> dict[T, int]:
         """Return who gets a message, at most at which QoS: the highest where filters overlap."""
@@ -53,81 +73,21 @@ class TopicTree(Generic[T]):
             # 4.7.2-1: a wildcard in front does not match topics that begin with $.
             wild = depth > 0 or not level.startswith("$")
             for node in nodes:
-                if (child := node.get(level)) is not None:
+                below = node.below
+                if (child := below.get(level)) is not None:
                     following.append(child)
-                if wild and (child := node.get("+")) is not None:
+                if wild and (child := below.get("+")) is not None:
                     following.append(child)
-                if wild and (child := node.get("#")) is not None:
+                if wild and (child := below.get("#")) is not None:
                     _gather(child, found)
             nodes = following
         for node in nodes:
             _gather(node, found)
-            if (child := node.get("#")) is not None:  # a/# matches a, too (4.7.1.2)
+            if (child := node.below.get("#")) is not None:  # a/# matches a, too (4.7.1.2)
                 _gather(child, found)
         return found
 
 
 def _gather(node: _Node, found: dict[T, int]) -> None:
-    holders: dict[T, int] = node.get(None, {})
-    for holder, qos in holders.items():
-        found[holder] = max(qos, found.get(holder, 0))
-
-
-def _cut_back(path: list[tuple[_Node, str]]) -> None:
-    for parent, level in reversed(path):
-        if parent[level]:
-            return
-        del parent[level]
-
-
-class TopicNames:
-    """Topics, found by filter in time that grows with what is found (4.7)."""
-
-    def __init__(self) -> None:
-        self._root: _Node = {}
-
-    def add(self, topic: str) -> None:
-        """Add a topic."""
-        node = self._root
-        for level in topic.split("/"):
-            node = node.setdefault(level, {})
-        node[None] = topic
-
-    def remove(self, topic: str) -> None:
-        """Take a topic away, and the levels that nobody needs any more."""
-        path, node = [], self._root
-        for level in topic.split("/"):
-            if level not in node:
-                return
-            path.append((node, level))
-            node = node[level]
-        node.pop(None, None)
-        _cut_back(path)
-
-    def match(self, topic_filter: str) -> list[str]:
-        """Return the topics that a filter matches."""
-        nodes, levels = [self._root], topic_filter.split("/")
-        for depth, level in enumerate(levels):
-            if level == "#":
-                return [topic for node in nodes for topic in _below(node, is_first=depth == 0)]
-            if level == "+":
-                nodes = [
-                    child
-                    for node in nodes
-                    for name, child in node.items()
-                    if name is not None and (depth or not name.startswith("$"))
-                ]
-            else:
-                nodes = [node[level] for node in nodes if level in node]
-        return [node[None] for node in nodes if None in node]
-
-
-def _below(root: _Node, *, is_first: bool) -> Iterator[str]:
-    waiting = [root]
-    while waiting:
-        node = waiting.pop()
-        for name, child in node.items():
-            if name is None:
-                yield child
-            elif not (is_first and node is root and name.startswith("$")):  # 4.7.2-1
-                waiting.append(child)
+    for held in node.held.values():
+        found[held.holder] = max(held.qos, found.get(held.holder, 0))

@@ -20,6 +20,7 @@ from device_sim.kept import Kept, Progress
 from device_sim.outbox import Outbox
 from device_sim.receipts import Outcome, read_receipt
 from iot_button.loop import Loop, Timer
+from iot_button.traces import click_properties
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,15 @@ class Publisher(Protocol):
     def is_ready(self) -> bool:
         """Whether the connection stands."""
 
-    def publish(self, topic: str, payload: bytes, *, on_acknowledged: Callable[[], None]) -> None:
-        """Publish at QoS 1."""
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        on_acknowledged: Callable[[], None],
+        properties: bytes = b"",
+    ) -> None:
+        """Publish at QoS 1, with user properties where the broker can."""
 
     def reconnect(self, why: str) -> None:
         """Drop the connection for a new one."""
@@ -170,6 +178,7 @@ class Delivery:
             self._topic,
             self._outbox.payload(kept),
             on_acknowledged=lambda: self._acknowledged(id, attempts + 1),
+            properties=click_properties(kept.event_id),
         )
 
     def _acknowledged(self, id: int, attempts: int) -> None:  # noqa: A002

@@ -72,6 +72,7 @@ class Device:
             session=Session.CLEAN,
             will=Will(topic=topics.status(serial_number), payload=OFFLINE),
             keep_alive=KEEP_ALIVE,
+            is_5_tried=True,
         )
         self._delivery = Delivery(
             self.loop,

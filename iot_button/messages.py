@@ -32,7 +32,10 @@ class Delivery(msgspec.Struct, frozen=True, gc=False):
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One message as it came. `duplicate` is MQTT's DUP flag: it may have come before."""
+    """One message as it came. `duplicate` is MQTT's DUP flag: it may have come before.
+
+    `properties`: of MQTT 5, as they came, for `user_property`; empty at 3.1.1.
+    """
 
     topic: str
     payload: bytes
@@ -40,3 +43,4 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     retained: bool
     duplicate: bool
     delivery: Delivery
+    properties: bytes = b""

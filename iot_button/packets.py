@@ -1,6 +1,6 @@
 """The packets that both sides of a connection send: PUBLISH and its acknowledgements.
 
-Pure functions on bytes (MQTT 3.1.1, 2.2 and 3.3 to 3.7).
+Pure functions on bytes (MQTT 3.1.1, 2.2 and 3.3 to 3.7; MQTT 5.0 has the same, and properties).
 """
 
 from typing import Final
@@ -25,14 +25,17 @@ def publish(
     packet_id: int,
     retain: bool = False,
     duplicate: bool = False,
+    properties: bytes = b"",
 ) -> bytes:
     """Return a PUBLISH. `packet_id` does not appear at QoS 0.
+
+    `properties` are MQTT 5's, with their length before them; 3.1.1 has none.
 
     Raises:
         ValueError: when it would be longer than MQTT can say.
     """
     header = PUBLISH | qos << 1 | (RETAIN if retain else 0) | (DUPLICATE if duplicate else 0)
-    length = 2 + len(topic) + (2 if qos else 0) + len(payload)
+    length = 2 + len(topic) + (2 if qos else 0) + len(properties) + len(payload)
     if length > MOST_BYTES:
         raise ValueError(f"a message of {length} bytes is longer than MQTT can send")
     start = b"%c%b%c%c%b" % (
@@ -43,8 +46,8 @@ def publish(
         topic,
     )
     if qos:
-        return b"%b%c%c%b" % (start, packet_id >> 8, packet_id & 255, payload)
-    return start + payload
+        return b"%b%c%c%b%b" % (start, packet_id >> 8, packet_id & 255, properties, payload)
+    return start + properties + payload
 
 
 def acknowledgement(kind: int, packet_id: int) -> bytes:

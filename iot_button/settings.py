@@ -19,6 +19,7 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
     """Where an MQTT broker is, and who we are there.
 
     `alpn`: the protocol that TLS names (RFC 7301). `section`: whose settings these are.
+    `may_speak_5`: MQTT 5 is worth a try there.
     """
 
     host: str
@@ -31,6 +32,7 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
     key_file: str | None = None
     alpn: str | None = None
     section: str = "broker"
+    may_speak_5: bool = False
 
     def __str__(self) -> str:
         """Return the address without its account, fit for a message."""
@@ -51,6 +53,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     `metrics_port`: where ours shows Prometheus its figures, on loopback; None: nowhere.
     `announce`: tell the local network where ours is, by mDNS.
     `names`: what clients call this machine, for its certificate, beside the names it has itself.
+    `mqtt_5`: speak MQTT 5 with a broker that can (the embedded one cannot); False: 3.1.1 always.
     """
 
     use: str = "amqtt"
@@ -68,6 +71,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_port: Port | None = None
     announce: bool = False
     names: tuple[Text, ...] = ()
+    mqtt_5: bool = True
 
     def __repr__(self) -> str:
         return f"BrokerSettings({self.address})"  # no password in a log
@@ -92,6 +96,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
                 port=self.port,
                 username=self.username,
                 password=self.password,
+                may_speak_5=self.mqtt_5 and self.use != "amqtt",
             )
         url = urlsplit(self.use)
         tls = url.scheme == "mqtts"
@@ -104,6 +109,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
             ca_file=self.ca_file,
             certificate_file=self.certificate_file,
             key_file=self.key_file,
+            may_speak_5=self.mqtt_5,
         )
 
 

@@ -3,6 +3,9 @@
 Who publishes writes it, who subscribes reads it; what is read is hostile. `traceparent` is W3C's
 (Trace Context, level 1, section 3.2): its trace id is the click's own `eventId`, so that whoever
 knows the click knows its trace, unless the click brought a `traceparent` of its own along.
+
+With an MQTT 5 broker the context also goes along as user properties of those names, as W3C's draft
+for MQTT has it (Trace Context: MQTT protocol, 3.2), for whoever does not read our payloads.
 """
 
 import functools
@@ -12,11 +15,18 @@ from typing import Annotated, Final
 
 import msgspec
 
+from iot_button import properties
+
 MOST_BYTES: Final = 2048
 """What is longer is no trace of ours."""
 
 _TRACEPARENT: Final = re.compile("00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 _NOTHING: Final = "0" * 32
+_TRACESTATE: Final = re.compile("[\\x20-\\x7e]{1,512}")
+_PARENT: Final = "traceparent"
+_STATE: Final = "tracestate"
+_WRITTEN: Final = b'"trace":{"traceparent":"'
+_PARENT_LENGTH: Final = 55
 
 _Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 _Text = Annotated[str, msgspec.Meta(max_length=200)]
@@ -30,6 +40,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     `cold_start_ms` of waiting for that process to start, 0 for a warm one; then `handler_ms`.
     `published_ms` counts from `received_at` until the result was handed to the broker's connection;
     what lies between is the way out of the process. `attempt`: 1 is the first run.
+    `tracestate` may stand behind `traceparent`, as it came: for others, and not read here.
     """
 
     traceparent: _Text
@@ -67,6 +78,66 @@ def traceparent(*, event_id: str | None, request_id: str, given: object = None) 
         except ValueError:
             pass
     return f"00-{digits}-{digits[:16]}-01"
+
+
+class Context(msgspec.Struct, frozen=True):
+    """The trace that a message belongs to, as it came: checked, and no more."""
+
+    traceparent: str
+    tracestate: str | None = None
+
+
+def read_context(message_properties: bytes) -> Context | None:
+    """Return the context in a message's MQTT 5 properties; None where there is no good one."""
+    parent = properties.user_property(message_properties, _PARENT)
+    if parent is None or _TRACEPARENT.fullmatch(parent) is None:
+        return None
+    state = properties.user_property(message_properties, _STATE)
+    is_good = state is not None and _TRACESTATE.fullmatch(state) is not None
+    return Context(parent, state if is_good else None)
+
+
+def click_properties(event_id: str) -> bytes:
+    """Return the user properties of a click from its button, where its trace begins.
+
+    The span's id is the end of the `eventId`, its random part; without a UUID there are none.
+    """
+    digits = event_id.replace("-", "")
+    parent = f"00-{digits}-{digits[16:]}-01"
+    if _TRACEPARENT.fullmatch(parent) is None:
+        return b""
+    return properties.encoded([(_PARENT, parent)])
+
+
+def result_properties(payload: bytes) -> bytes:
+    """Return the user properties of a processed click: the context that its `trace` begins with."""
+    found = payload.rfind(_WRITTEN)
+    if found < 0:
+        return b""
+    start = found + len(_WRITTEN)
+    parent = payload[start : start + _PARENT_LENGTH].decode("ascii", "replace")
+    if _TRACEPARENT.fullmatch(parent) is None:
+        return b""
+    pairs = [(_PARENT, parent)]
+    behind = payload[start + _PARENT_LENGTH :]
+    if behind.startswith(b'","tracestate":'):
+        pairs += _written_state(payload[found + len(b'"trace":') : -1])
+    return properties.encoded(pairs)
+
+
+class _State(msgspec.Struct, frozen=True):
+    tracestate: str = ""
+
+
+_decode_state = msgspec.json.Decoder(_State).decode
+
+
+def _written_state(trace: bytes) -> list[tuple[str, str]]:
+    try:
+        state = _decode_state(trace).tracestate
+    except (ValueError, RecursionError):
+        return []
+    return [(_STATE, state)] if _TRACESTATE.fullmatch(state) else []
 
 
 def trace_id(text: str) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from functions.runtime.seen import Key, key_of
+from iot_button.traces import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Event:
         on_safe: called once, when its source may forget it: it is done, or on our disk.
         attempts: how many times it has been run.
         entry: its number in the spool, where it lies there.
+        context: the trace that its message belongs to, where an MQTT 5 publisher said so.
     """
 
     request_id: str
@@ -50,6 +52,7 @@ class Event:
     on_safe: Callable[[], None] | None = None
     attempts: int = 0
     entry: int | None = None
+    context: Context | None = None
 
     def safe(self) -> None:
         """Say that the source may forget it."""
@@ -67,6 +70,8 @@ class Event:
             "click": click
             and [click.serial_number, click.event_id, click.wants_receipt, click.rule],
         }
+        if self.context is not None:
+            about["context"] = [self.context.traceparent, self.context.tracestate]
         return json.dumps(about, separators=(",", ":")).encode() + b"\n" + self.body
 
     @classmethod
@@ -81,4 +86,5 @@ class Event:
             click=about["click"] and ClickId(*about["click"]),
             attempts=about["attempts"],
             entry=entry,
+            context=Context(*about["context"]) if "context" in about else None,
         )

@@ -31,6 +31,7 @@ from iot_button.errors import NotAClickError
 from iot_button.events import decode_click, event_id_at, utc_now
 from iot_button.messages import Delivery, Message
 from iot_button.topics import Topics
+from iot_button.traces import read_context
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +178,7 @@ class Intake:
                 if self._is_repeat(subscription, click_id, pending):
                     continue
             body = self._body(subscription.rule, message, topic, fields)
-            self._start(subscription, body, new_request_id(), click_id, pending)
+            self._start(subscription, body, new_request_id(), click_id, pending, message)
         pending.one_safe()
 
     def _new_event_id(self) -> str:
@@ -231,6 +232,7 @@ class Intake:
         request_id: str,
         click: ClickId | None,
         pending: _Pending,
+        message: Message,
     ) -> None:
         function = subscription.function
         if body is None:  # its WHERE does not want it
@@ -243,7 +245,10 @@ class Intake:
             key = click.key(function.spec.name)
             self._under_way[key] = [pending.one_safe]
             on_safe = functools.partial(self._release, key)
-        function.take(Event(request_id, body, self._shared.clock(), click, on_safe))
+        event = Event(request_id, body, self._shared.clock(), click, on_safe)
+        if message.properties:
+            event.context = read_context(message.properties)
+        function.take(event)
 
     def _release(self, key: Key) -> None:
         for one_safe in self._under_way.pop(key, ()):
@@ -276,7 +281,7 @@ class Intake:
         request_id = self._id_for(message, new_request_id) if wanted else ""
         for number, (subscription, body) in enumerate(wanted):
             each = request_id_of_rule(request_id, number)
-            self._start(subscription, body, each, None, pending)
+            self._start(subscription, body, each, None, pending, message)
         pending.one_safe()
 
     def _body(self, rule: Rule, message: Message, topic: str, fields: Any) -> bytes | None:

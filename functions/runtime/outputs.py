@@ -16,6 +16,7 @@ from iot_button.errors import IotButtonError
 from iot_button.events import format_instant, utc_now
 from iot_button.mqtt import Stream
 from iot_button.topics import Topics
+from iot_button.traces import result_properties
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Outputs:
                     self._topics.full(output.topic),
                     output.payload,
                     on_acknowledged=lambda output=output: self._finish_resumed(output),  # type: ignore[misc]
+                    properties=result_properties(output.payload),
                 )
                 continue
             self._stream.resume(
@@ -81,6 +83,7 @@ class Outputs:
                 is_released=output.stage is Stage.RELEASED,
                 on_received=lambda key=output.key: self._seen.release(key),  # type: ignore[misc]
                 on_acknowledged=lambda output=output: self._finish_resumed(output),  # type: ignore[misc]
+                properties=result_properties(output.payload),
             )
         if outputs:
             log.info("carrying on with %d outputs of the run before", len(outputs))
@@ -107,7 +110,12 @@ class Outputs:
                 on_done()
 
         for topic, payload in outputs:
-            self._stream.publish(self._topics.full(topic), payload, on_acknowledged=one_less)
+            self._stream.publish(
+                self._topics.full(topic),
+                payload,
+                on_acknowledged=one_less,
+                properties=self._properties(payload),
+            )
 
     def publish_last(
         self,
@@ -123,7 +131,12 @@ class Outputs:
         `extra` gives what has to be kept beside it, to finish the event after a crash.
         """
         if key is None or not self._handshakes:
-            self._stream.publish(self._topics.full(topic), payload, on_acknowledged=on_done)
+            self._stream.publish(
+                self._topics.full(topic),
+                payload,
+                on_acknowledged=on_done,
+                properties=self._properties(payload),
+            )
             return
         self._waiting.append(lambda: self._begin_handshake(topic, payload, key, extra(), on_done))
         self._begin_handshakes()
@@ -157,7 +170,11 @@ class Outputs:
             packet_id=packet_id,
             on_received=lambda: self._seen.release(key),
             on_acknowledged=on_acknowledged,
+            properties=self._properties(payload),
         )
+
+    def _properties(self, payload: bytes) -> bytes:
+        return result_properties(payload) if self._stream.speaks_5 else b""
 
     def send_receipt(
         self, click: ClickId, outcome: str, on_acknowledged: Callback = lambda: None

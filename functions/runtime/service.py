@@ -102,6 +102,7 @@ class Service:
             client_id=self.settings.functions_client_id,
             on_message=self._on_message,
             on_change=self._on_change,
+            is_5_tried=True,
         )
         self._remote = Remote(
             self.loop,

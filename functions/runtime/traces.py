@@ -1,5 +1,6 @@
 """Puts into a processed click where its time went: one object more, behind all others."""
 
+import json
 import time
 from typing import Final
 
@@ -7,12 +8,12 @@ import msgspec
 
 from functions.runtime.events import Event
 from functions.runtime.runs import Ended, Run
-from iot_button.traces import precise, traceparent
+from iot_button.traces import Context, precise, traceparent
 
 PROCESSED: Final = "iotprocessed"
 """The one topic whose messages carry it. Without the prefix, as all topics of the runtime."""
 _FORM: Final = (
-    ',"trace":{"traceparent":"%s","requestId":"%s","function":"%s","attempt":%d,'
+    ',"trace":{"traceparent":"%s"%s,"requestId":"%s","function":"%s","attempt":%d,'
     '"receivedAt":"%s","queuedMs":%.3f,"coldStartMs":%.3f,"handlerMs":%.3f,"publishedMs":%.3f}}'
 )
 
@@ -66,12 +67,14 @@ def traced(
     waited = whole - handler - (out if out > 0 else 0.0)
     waited = waited if waited > 0 else 0.0
     cold = min(ended.init_duration or 0.0, waited) if run.is_cold else 0.0
+    context = _context(event)
     trace = _FORM % (
         traceparent(
             event_id=None if event.click is None else event.click.event_id,
             request_id=event.request_id,
-            given=_given(event.body) if b'"traceparent"' in event.body else None,
+            given=None if context is None else context.traceparent,
         ),
+        _state(context),
         event.request_id,
         function,
         event.attempts or 1,
@@ -84,9 +87,17 @@ def traced(
     return result[:-1] + trace.encode()
 
 
-def _given(body: bytes) -> object:
-    """Return the `traceparent` that a click brought along; hardly any does."""
+def _context(event: Event) -> Context | _Given | None:
+    """Return what a click brought along, beside its payload or in it; hardly any does."""
+    if event.context is not None or b'"traceparent"' not in event.body:
+        return event.context
     try:
-        return _decode_given(body).traceparent
+        return _decode_given(event.body)
     except (ValueError, RecursionError):
         return None
+
+
+def _state(context: Context | _Given | None) -> str:
+    if not isinstance(context, Context) or context.tracestate is None:
+        return ""
+    return f',"tracestate":{json.dumps(context.tracestate)}'

@@ -4,7 +4,7 @@ import functools
 import ssl
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from iot_button.errors import SettingError
 from iot_button.messages import Will
@@ -23,8 +23,11 @@ def new_client(
     acknowledge_by_hand: bool = False,
     will: Will | None = None,
     timeout: float = CONNECT_TIMEOUT,
+    is_5: bool = False,
 ) -> paho.Client:
     """Return a client that has the address's account and certificates, not yet connected.
+
+    `clean_session` is MQTT 3.1.1's; with MQTT 5 (`is_5`), `connect_async` takes the like of it.
 
     Raises:
         SettingError: when the CA file, or the client's certificate or key, cannot be used.
@@ -38,7 +41,8 @@ def new_client(
     client = paho.Client(
         CallbackAPIVersion.VERSION2,
         client_id,
-        clean_session=clean_session,
+        clean_session=None if is_5 else clean_session,
+        protocol=MQTTProtocolVersion.MQTTv5 if is_5 else MQTTProtocolVersion.MQTTv311,
         manual_ack=acknowledge_by_hand,
     )
     client.connect_timeout = timeout

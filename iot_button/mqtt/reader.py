@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from iot_button import packets
 from iot_button.messages import Delivery, Message
+from iot_button.properties import span
 
 _KNOWN_TOPICS = 4096
 
@@ -13,8 +14,10 @@ class Reader:
 
     Args:
         connection_number: of the connection, for the deliveries.
-        on_message, on_acknowledgement: get what was read.
+        on_message: gets each message.
+        on_acknowledgement: gets kind, packet id and reason code, which is 0 at MQTT 3.1.1.
         on_other: gets any other packet; returns False when that has ended the connection.
+        is_5: whether MQTT 5 is spoken.
     """
 
     def __init__(
@@ -22,10 +25,12 @@ class Reader:
         connection_number: int,
         *,
         on_message: Callable[[Message], None],
-        on_acknowledgement: Callable[[int, int], None],
+        on_acknowledgement: Callable[[int, int, int], None],
         on_other: Callable[[bytes], bool],
+        is_5: bool = False,
     ) -> None:
         self.connection_number = connection_number
+        self._is_5 = is_5
         self._on_message = on_message
         self._on_acknowledgement = on_acknowledgement
         self._on_other = on_other
@@ -69,7 +74,8 @@ class Reader:
         elif kind in (packets.PUBACK, packets.PUBREC, packets.PUBCOMP):
             if stop - start < 2:
                 raise ValueError("an acknowledgement without a packet id")
-            self._on_acknowledgement(kind, data[start] << 8 | data[start + 1])
+            reason = data[start + 2] if stop - start > 2 and self._is_5 else 0
+            self._on_acknowledgement(kind, data[start] << 8 | data[start + 1], reason)
         else:
             return self._on_other(data[position:stop])
         return True
@@ -86,6 +92,13 @@ class Reader:
             payload_at += 2
         elif payload_at > stop:
             raise ValueError("a message shorter than its topic")
+        properties = b""
+        if self._is_5:
+            if payload_at < stop and not data[payload_at]:  # most have none
+                payload_at += 1
+            else:
+                begin, payload_at = span(data, payload_at, stop)
+                properties = data[begin:payload_at]
         return Message(
             self._topic(name),
             data[payload_at:stop],
@@ -93,6 +106,7 @@ class Reader:
             bool(header & packets.RETAIN),
             bool(header & packets.DUPLICATE),
             Delivery(self.connection_number, packet_id),
+            properties,
         )
 
     def _topic(self, name: bytes) -> str:

@@ -8,24 +8,18 @@ Exactly once: a message published at QoS 2 is the sender's until PUBREC, and the
 (MQTT 3.1.1, 4.3.3). Who keeps both on disk can carry on after a crash with `resume`.
 """
 
-import functools
 import logging
-import socket
-import threading
 import time
-from collections.abc import Callable
-
-import paho.mqtt.client as paho
-from paho.mqtt.reasoncodes import ReasonCode
+from collections.abc import Callable, Sequence
 
 from iot_button import packets
 from iot_button.errors import ACCOUNT_MEND
 from iot_button.loop import READ, WRITE, Loop, Timer
 from iot_button.messages import Delivery, Message, Session, Will
 from iot_button.mqtt.backoff import Backoff
-from iot_button.mqtt.client import new_client
 from iot_button.mqtt.connecting import Connecting
-from iot_button.mqtt.outbox import Outbox, Sent
+from iot_button.mqtt.outbox import Outbox, Sent, Terms
+from iot_button.mqtt.paho_side import PahoSide
 from iot_button.mqtt.reader import Reader
 from iot_button.mqtt.subscriptions import Subscriptions
 from iot_button.mqtt.wire import Wire
@@ -59,6 +53,8 @@ class Stream:
         account_mend: what is advised where the broker refuses us.
         on_waiting: called, perhaps several times a turn, when something waits for `flush`: for who
             has thousands of streams and flushes only those.
+        is_5_tried: speak MQTT 5 with a broker that can, where the address allows it: for who has
+            user properties to send or to read.
     """
 
     def __init__(
@@ -75,6 +71,7 @@ class Stream:
         connecting: Connecting | None = None,
         account_mend: str = ACCOUNT_MEND,
         on_waiting: Callback = _nothing,
+        is_5_tried: bool = False,
     ) -> None:
         self.address = address
         self.problem = "no answer"
@@ -93,15 +90,22 @@ class Stream:
         self._is_closing = False
         self._is_frozen = False
         self._wire: Wire | None = None
-        self._opening: Wire | None = None
         self._interest = 0
         self._ready_by = 0.0
         self._backoff = Backoff(client_id)
         self._account_mend = account_mend
         self._reader: Reader | None = None
         self._timer: Timer | None = None
-        self._client = self._new_client(client_id, session, will)
-        self._client.connect_async(address.host, address.port, keep_alive)
+        self._paho = PahoSide(
+            loop,
+            address,
+            self,
+            client_id=client_id,
+            session=session,
+            will=will,
+            keep_alive=keep_alive,
+            is_5_tried=is_5_tried,
+        )
 
     def open(self) -> None:
         """Begin to connect, or wait for a place to."""
@@ -113,6 +117,11 @@ class Stream:
         A broker that refuses what is needed is tried again; of anything else it is only logged.
         """
         self._subscriptions.add(topic_filter, is_needed=is_needed)
+
+    @property
+    def speaks_5(self) -> bool:
+        """Whether MQTT 5 is spoken, or tried at this moment."""
+        return self._paho.is_5
 
     @property
     def outstanding(self) -> int:
@@ -135,18 +144,22 @@ class Stream:
         on_acknowledged: Callback,
         qos: int = 1,
         retain: bool = False,
+        properties: bytes = b"",
     ) -> None:
         """Publish at QoS 0 or 1; while disconnected, QoS 1 waits in memory and QoS 0 is lost.
 
-        `on_acknowledged` is called once: at the PUBACK, or at once for QoS 0.
+        `on_acknowledged` is called once: at the PUBACK, or at once for QoS 0. `properties`: user
+        properties, as `encoded` makes them; a broker of MQTT 3.1.1 gets the message without.
         """
-        name = topic.encode()
         if qos:
             packet_id = self._outbox.next_packet_id()
-            packet = packets.publish(name, payload, qos=1, packet_id=packet_id, retain=retain)
-            self._outbox.send(Sent(packet, packet_id, on_acknowledged))
+            self._outbox.send(
+                Sent(
+                    topic, payload, packet_id, on_acknowledged, retain=retain, properties=properties
+                )
+            )
         else:
-            self._write(packets.publish(name, payload, qos=0, packet_id=0, retain=retain))
+            self._outbox.send_unnumbered(topic, payload, retain=retain, properties=properties)
             on_acknowledged()
 
     def publish_once(
@@ -157,14 +170,15 @@ class Stream:
         packet_id: int,
         on_received: Callback,
         on_acknowledged: Callback,
+        properties: bytes = b"",
     ) -> None:
         """Publish at QoS 2, under a packet id from `next_packet_id`.
 
         `on_received` is called at the PUBREC: from then on the message must not be sent again, only
         released. `on_acknowledged` at the PUBCOMP: it is done, and the packet id free.
         """
-        packet = packets.publish(topic.encode(), payload, qos=2, packet_id=packet_id)
-        self._outbox.send(Sent(packet, packet_id, on_acknowledged, on_received))
+        sent = Sent(topic, payload, packet_id, on_acknowledged, on_received, properties=properties)
+        self._outbox.send(sent)
 
     def resume(
         self,
@@ -175,10 +189,11 @@ class Stream:
         is_released: bool,
         on_received: Callback,
         on_acknowledged: Callback,
+        properties: bytes = b"",
     ) -> None:
         """Carry on, before `open`, with a QoS 2 message of the process before us."""
-        packet = packets.publish(topic.encode(), payload, qos=2, packet_id=packet_id)
-        sent = Sent(packet, packet_id, on_acknowledged, on_received, is_released)
+        sent = Sent(topic, payload, packet_id, on_acknowledged, on_received, properties=properties)
+        sent.is_released = is_released
         self._outbox.keep(sent)
 
     def take_back(self) -> None:
@@ -195,8 +210,7 @@ class Stream:
         wire = self._wire
         if wire is None or self._is_closing or self._is_frozen:
             return
-        if self._client.want_write():  # what paho sends from inside a callback waits until now
-            self._client.loop_write()
+        self._paho.write_waiting()
         try:
             is_done = wire.flush()
         except OSError as error:
@@ -232,117 +246,71 @@ class Stream:
         self._leave_place()
         if self._timer is not None:
             self._timer.cancel()
-        wire = self._wire
-        if wire is not None:
-            self._client.disconnect()  # DISCONNECT goes into the wire; closing the wire sends it
-            wire.close()
-        elif self._opening is not None:  # its thread has not told us yet, and nobody may listen
-            self._opening.abandon()
+        self._paho.close(self._wire)
 
-    # Connecting, on a thread of its own and then on the loop's.
-
-    def _new_client(self, client_id: str, session: Session, will: Will | None) -> paho.Client:
-        client = new_client(
-            self.address,
-            client_id,
-            clean_session=session is not Session.KEPT,
-            acknowledge_by_hand=True,
-            will=will,
-        )
-        client.on_socket_open = self._socket_opened
-        client.on_socket_close = self._socket_closing
-        client.on_connect = self._connected
-        client.on_disconnect = self._disconnected
-        client.on_subscribe = self._subscribed
-        return client
+    # Connecting. What `PahoSide` tells us is public by its form, and nobody else's to call.
 
     def _begin(self) -> None:
         self._has_place = True
         if self._is_closing:
             self._leave_place()
-        else:  # paho connects while it waits, so that is done on another thread
-            try:
-                threading.Thread(target=self._connect, name="connect", daemon=True).start()
-            except RuntimeError as error:  # the system has no more threads for us at this moment
-                self._not_connected(str(error))
+        else:
+            self._paho.begin()
 
     def _leave_place(self) -> None:
         if self._has_place:
             self._has_place = False
             self._connecting.leave()
 
-    def _connect(self) -> None:
-        try:
-            self._client.reconnect()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-            problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            self._loop.call_from_thread(functools.partial(self._not_connected, problem))
-        else:
-            self._loop.call_from_thread(self._opened)
-
-    def _socket_opened(self, client: paho.Client, _data: object, connection: object) -> None:
-        assert isinstance(connection, socket.socket)  # noqa: S101 - what paho gives without a proxy
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # The one private name of paho's that we use, watched by a test.
-        client._sock = self._opening = Wire(connection)  # type: ignore[assignment]  # noqa: SLF001
-        if self._is_closing:  # asked after the line above, as `close` asks in the other order
-            self._opening.abandon()
-
-    def _opened(self) -> None:
-        if self._is_closing:
-            self._client.disconnect()
-            return
-        self._wire = self._opening
+    def opened(self, wire: Wire) -> None:
+        """Wait for CONNACK."""
+        self._wire = wire
         self._interest = 0
         self._reader = Reader(
             self._connection_number,
             on_message=self._take_message,
             on_acknowledgement=self._take_acknowledgement,
             on_other=self._hand_to_paho,
+            is_5=self._paho.is_5,
         )
         self._timer = self._loop.call_later(_CONNACK_TIMEOUT, self._no_connack)
         self.flush()
 
-    def _not_connected(self, problem: str) -> None:
+    def not_opened(self, problem: str) -> None:
+        """Try again later."""
         self.problem = problem
         self._leave_place()
-        self._try_again()
+        self._try_again(self._backoff.delay())
 
     def _no_connack(self) -> None:
         self._lose("it accepts connections and says nothing")
 
-    def _connected(
-        self,
-        _client: paho.Client,
-        _data: object,
-        flags: paho.ConnectFlags,
-        reason: ReasonCode,
-        _more: object,
-    ) -> None:
-        if reason.is_failure:
-            self.problem = f"it refuses us: {reason}"
-            log.warning(
-                "the broker at %s refuses us (%s); trying again. %s",
-                self.address,
-                reason,
-                self._account_mend,
-            )
-            return  # the broker closes, or the timer does
+    def refused(self, reason: str) -> None:
+        """Say so; the broker closes, or the timer does."""
+        self.problem = f"it refuses us: {reason}"
+        log.warning(
+            "the broker at %s refuses us (%s); trying again. %s",
+            self.address,
+            reason,
+            self._account_mend,
+        )
+
+    def connected(self, terms: Terms, *, session_present: bool) -> None:
+        """Send what is not acknowledged, and subscribe."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(_CHECK_EVERY, self._check)
         self._ready_by = time.monotonic() + _CONNACK_TIMEOUT
         self._is_connected = True
-        self._outbox.send_all_again(session_present=flags.session_present)
+        self._outbox.connected(terms, session_present=session_present)
         self._subscriptions.begin()
         self._subscribe_next()
 
-    def _subscribed(
-        self, _client: paho.Client, _data: object, _mid: int, codes: list[ReasonCode], _more: object
-    ) -> None:
+    def subscribed(self, codes: Sequence[int]) -> None:
+        """Go on with the next filters, or be ready."""
         if not self._subscriptions.is_asking:
             return  # nothing was asked
-        if refused := self._subscriptions.refused([code.value for code in codes]):
+        if refused := self._subscriptions.refused(codes):
             self.problem = f"it refuses a subscription of ours ({', '.join(refused)})"
             log.error("%s: %s", self.address, self.problem)
             return
@@ -350,7 +318,7 @@ class Stream:
 
     def _subscribe_next(self) -> None:
         if filters := self._subscriptions.next():
-            self._client.subscribe([(topic_filter, 1) for topic_filter in filters])
+            self._paho.subscribe(filters)
         else:
             self._became_ready()
 
@@ -363,7 +331,6 @@ class Stream:
     # Losing it.
 
     def _check(self) -> None:
-        # paho pings when `keep_alive` is over: the broker waits half as long again (3.1.2.10).
         every = self._check_every if self.is_ready else _CHECK_EVERY
         self._timer = self._loop.call_later(every, self._check)
         if self._is_frozen:
@@ -371,22 +338,20 @@ class Stream:
         if not self.is_ready and time.monotonic() > self._ready_by:
             self._lose(self.problem)  # a subscription was refused, or not answered: try again
         else:
-            self._client.loop_misc()  # keep-alive
+            self._paho.keep_alive()
+            self._outbox.try_again()
             self._on_waiting()
 
     def _lose(self, problem: str) -> None:
         if self._wire is not None:
             self.problem = problem
             self._wire.cut()
-            self._client.loop_read()
+            self._paho.read()
 
-    def _socket_closing(self, _client: paho.Client, _data: object, _socket: object) -> None:
-        if self._wire is not None and self._wire.fileno() >= 0:
-            self._loop.unwatch(self._wire.fileno())
-
-    def _disconnected(
-        self, _client: paho.Client, _data: object, _flags: object, _reason: object, _more: object
-    ) -> None:
+    def closed(self, reason: str | None, *, is_other_tried: bool) -> None:
+        """Begin anew."""
+        if reason is not None:
+            self.problem = f"it says: {reason}"
         self._wire = None
         # From now on, not from the next CONNACK: no old acknowledgement may go out behind CONNECT.
         self._connection_number += 1
@@ -399,14 +364,14 @@ class Stream:
             self.problem = self._backoff.lost(self.problem)
             log.warning("lost the broker at %s (%s); trying again", self.address, self.problem)
             self._on_change(False)
-        self._try_again()
+        self._try_again(0.0 if is_other_tried else self._backoff.delay())
 
-    def _try_again(self) -> None:
+    def _try_again(self, delay: float) -> None:
         if self._is_closing:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(self._backoff.delay(), self.open)
+        self._timer = self._loop.call_later(delay, self.open)
 
     # The short path.
 
@@ -440,9 +405,9 @@ class Stream:
         except Exception:  # it stays unacknowledged; the packets behind it go on
             log.exception("an error while a message on %r was taken", message.topic)
 
-    def _take_acknowledgement(self, kind: int, packet_id: int) -> None:
+    def _take_acknowledgement(self, kind: int, packet_id: int, reason: int) -> None:
         try:
-            self._outbox.take(kind, packet_id)
+            self._outbox.take(kind, packet_id, reason)
         except Exception:
             log.exception("an error after a message was acknowledged")
 
@@ -450,7 +415,7 @@ class Stream:
         wire = self._wire
         if wire is not None:
             wire.put_aside(packet)
-            self._client.loop_read()
+            self._paho.read()
             self._on_waiting()
         return wire is self._wire
 

@@ -14,6 +14,7 @@ from device_sim.kept import Kept, Progress
 from device_sim.moments import Moments
 from device_sim.outbox import Outbox
 from iot_button.loop import Loop
+from iot_button.traces import read_context
 
 STEP = 0.25
 SERIAL = "DOOR"
@@ -105,7 +106,15 @@ class Publisher:
         """The event ids, in the order in which they were published; each time they were."""
         return [event["eventId"] for event in self.events]
 
-    def publish(self, topic: str, payload: bytes, *, on_acknowledged: Callable[[], None]) -> None:
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        on_acknowledged: Callable[[], None],
+        properties: bytes = b"",
+    ) -> None:
+        assert read_context(properties) is not None
         assert self.is_ready, "published without a connection"
         self.topics.add(topic)
         self.events.append(msgspec.json.decode(payload))

@@ -9,7 +9,19 @@ import pytest
 from functions.runtime.events import ClickId, Event
 from functions.runtime.runs import Ended, Run
 from functions.runtime.traces import Budget, traced
-from iot_button.traces import Trace, precise, read_trace, span_id, trace_id, traceparent
+from iot_button.properties import encoded, user_property
+from iot_button.traces import (
+    Context,
+    Trace,
+    click_properties,
+    precise,
+    read_context,
+    read_trace,
+    result_properties,
+    span_id,
+    trace_id,
+    traceparent,
+)
 
 REQUEST_ID = "8d3f1b1e-0b0a-4c9b-9d3e-5a1b2c3d4e5f"
 EVENT_ID = "01936d2a-7c1e-7b6a-9f53-0d5a1f0c2b7e"
@@ -85,6 +97,65 @@ def test_the_trace_of_a_click_is_its_event_id_or_the_one_it_brought() -> None:
 def test_a_traceparent_that_is_none_is_not_taken_over(given: object) -> None:
     body = json.dumps({"traceparent": given}).encode()
     assert trace_id(trace_of(event(body), run(spent=0.1), duration=0.1).traceparent) == TRACE_ID
+
+
+STATE = 'vendor=a"b\\\\c,other=1'
+
+
+def test_a_context_beside_the_payload_is_gone_on_with_also_from_the_disk() -> None:
+    came = event(json.dumps({"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}).encode())
+    came.context = read_context(encoded([("traceparent", GIVEN), ("tracestate", STATE)]))
+    for each in (came, Event.from_bytes(came.to_bytes())):
+        result = traced(b'{"a":1}', "f", each, run(spent=0), Ended(False, b"", 0), now=NOW)
+        out = result_properties(result)
+        parent = user_property(out, "traceparent")
+        assert (
+            parent == f"00-4bf92f3577b34da6a3ce929d0e0e4736-{REQUEST_ID.replace('-', '')[:16]}-00"
+        )
+        assert user_property(out, "tracestate") == STATE
+        assert json.loads(result)["trace"]["traceparent"] == parent
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [],
+        [("traceparent", "00-1-2-3")],
+        [("tracestate", "a=1")],
+        [("traceparent", "00-" + "0" * 32 + "-00f067aa0ba902b7-01")],
+    ],
+)
+def test_properties_without_a_good_traceparent_are_no_context(pairs: list[tuple[str, str]]) -> None:
+    assert read_context(encoded(pairs)) is None
+
+
+@pytest.mark.parametrize("state", ["", "x" * 513, "a=\n", "ü"])
+def test_a_tracestate_that_is_none_is_left_out(state: str) -> None:
+    pairs = [("traceparent", GIVEN), ("tracestate", state)]
+    assert read_context(encoded(pairs)) == Context(GIVEN)
+
+
+def test_a_button_begins_the_trace_that_the_runtime_goes_on_with() -> None:
+    context = read_context(click_properties(EVENT_ID))
+    assert context is not None
+    assert trace_id(context.traceparent) == TRACE_ID
+    assert trace_id(traceparent(event_id=EVENT_ID, request_id=REQUEST_ID)) == TRACE_ID
+    assert click_properties("one") == click_properties("0" * 32) == b""
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"null",
+        b'{"a":1}',
+        b'{"trace":{"traceparent":"',
+        b'{"trace":{"traceparent":"\xff"}}',
+        b'{"trace":{"traceparent":"00-1"}}',
+    ],
+)
+def test_a_result_without_a_trace_has_no_properties(payload: bytes) -> None:
+    assert result_properties(payload) == b""
 
 
 @pytest.mark.parametrize(

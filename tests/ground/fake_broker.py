@@ -33,10 +33,10 @@ class FakeBroker:
     ) -> None:
         self._listener.close()
 
-    def accept(self) -> "Peer":
+    def accept(self, *, is_5: bool = False) -> "Peer":
         """Take the next connection, before its CONNECT."""
         connection, _ = self._listener.accept()
-        return Peer(connection)
+        return Peer(connection, is_5=is_5)
 
     def accept_ready(self, *, session_present: bool = False) -> "Peer":
         """Take the next connection, and answer CONNECT and SUBSCRIBE."""
@@ -45,12 +45,21 @@ class FakeBroker:
         peer.send(bytes([CONNACK, 2, session_present, 0]))
         return peer
 
+    def accept_5(self, properties: bytes = b"", *, session_present: bool = False) -> "Peer":
+        """Take the next connection, as a broker of MQTT 5; `properties` are CONNACK's."""
+        peer = self.accept(is_5=True)
+        peer.expect(CONNECT)
+        length = len(properties)
+        peer.send(bytes([CONNACK, 3 + length, session_present, 0, length]) + properties)
+        return peer
+
 
 class Peer:
     """One client's connection, seen from the broker. Its packets are read on a thread."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, *, is_5: bool = False) -> None:
         self._connection = connection
+        self._is_5 = is_5
         self._packets: queue.SimpleQueue[tuple[int, bytes]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -69,7 +78,7 @@ class Peer:
         while True:
             header, body = self._packets.get(timeout=DEADLINE)
             if header & 0xF0 == SUBSCRIBE:
-                self.send(bytes([0x90, 3, body[0], body[1], 1]))
+                self._subscribed(body)
             elif header & 0xF0 == 0xC0:
                 self.send(b"\xd0\x00")
             else:
@@ -86,7 +95,11 @@ class Peer:
         header, body = self._packets.get(timeout=DEADLINE)
         while header & 0xF0 != SUBSCRIBE:
             header, body = self._packets.get(timeout=DEADLINE)
-        self.send(bytes([0x90, 3, body[0], body[1], 1]))
+        self._subscribed(body)
+
+    def _subscribed(self, body: bytes) -> None:
+        no_properties = b"\0" if self._is_5 else b""
+        self.send(b"\x90%c%b%b\x01" % (3 + self._is_5, body[:2], no_properties))
 
     def subscribe(self, *codes: int) -> list[str]:
         """Answer the next packet, a SUBSCRIBE, with these codes, if any; return its filters."""

@@ -19,6 +19,7 @@ class MosquittoChild:
         self.address = BrokerAddress(host="127.0.0.1", port=self.port)
         self.log = directory / "mosquitto.log"
         self._config = directory / "mosquitto.conf"
+        self._database = directory / "mosquitto.db"
         self._process: subprocess.Popen[bytes] | None = None
         lines = (
             f"listener {self.port} 127.0.0.1",
@@ -42,6 +43,13 @@ class MosquittoChild:
                 [self.program, "-c", str(self._config)], stdout=log, stderr=log
             )
         eventually(self._answers, what="mosquitto listens")
+
+    def wait_saved(self, text: str) -> None:
+        """Wait until a topic filter, say, is on disk: mosquitto acknowledges it before that."""
+        eventually(
+            lambda: self._database.exists() and text.encode() in self._database.read_bytes(),
+            what=f"{text} is saved",
+        )
 
     def kill(self) -> None:
         """Kill it as a power cut would; nothing is saved."""

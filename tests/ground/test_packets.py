@@ -48,7 +48,7 @@ class Heard:
         self.reader = Reader(
             3,
             on_message=self.all.append,
-            on_acknowledgement=lambda kind, packet_id: self.all.append((kind, packet_id)),
+            on_acknowledgement=lambda kind, packet_id, _: self.all.append((kind, packet_id)),
             on_other=self._other,
         )
 

@@ -7,7 +7,7 @@ import pytest
 
 from iot_button.mqtt.subscriptions import MOST_AT_ONCE
 from tests.ground.fake_broker import CONNACK, CONNECT, FakeBroker, Peer
-from tests.ground.test_stream import Running
+from tests.ground.running import Running
 from tests.support import eventually
 
 GRANTED, REFUSED = 1, 0x80

@@ -48,6 +48,16 @@ class Board:
             if not self._lines.wait_for(lambda: line in self._said, timeout):
                 raise TimeoutError(f"no {line!r} in {self._said[-20:]}")
 
+    def wait_opened(self, times: int, timeout: float = 60.0) -> None:
+        """Wait until a device has opened the line so many times in all.
+
+        Raises:
+            TimeoutError: it has not.
+        """
+        with self._lines:
+            if not self._lines.wait_for(lambda: self.hellos >= times, timeout):
+                raise TimeoutError(f"opened {self.hellos} times and not {times}")
+
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):
             os.write(self._master, text.encode())

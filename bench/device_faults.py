@@ -142,6 +142,7 @@ class Trial:
     def run(self, presses: int, kills: dict[str, int], rng: random.Random) -> None:
         """Press so many times, with the kills spread over them."""
         at = {part: set(rng.sample(range(presses), count)) for part, count in kills.items()}
+        self._board.wait_opened(1)
         for press in range(presses):
             timers = [
                 threading.Timer(rng.uniform(0, 0.02), self._kill, args=[part])
@@ -154,6 +155,8 @@ class Trial:
             self.counts.lit += self._board.press()
             for timer in timers:
                 timer.join()
+            # Of those after it, most are to be taken: a busy machine is slow to start a device.
+            self._board.wait_opened(1 + self.counts.kills["device"])
 
     def settle(self, deadline: float) -> None:
         """Wait until all that was taken has come out."""

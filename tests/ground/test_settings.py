@@ -428,6 +428,17 @@ def test_no_password_is_shown_where_settings_are_printed() -> None:
         assert "geheim" not in repr(settings) + repr(settings.broker.address)
 
 
+@pytest.mark.parametrize(
+    ("use", "may"), [("amqtt", False), ("mosquitto", True), ("mqtts://broker.example.com", True)]
+)
+def test_mqtt_5_is_tried_where_the_broker_can_unless_it_is_not_wanted(use: str, may: bool) -> None:
+    options = {"broker": {"use": use}}
+    for wanted in (True, False):
+        environ = {"HOME": "/home/someone", "IOT_BUTTON_BROKER_MQTT_5": str(wanted).lower()}
+        address = load(environ=environ, options=options).broker.address
+        assert address.may_speak_5 is (may and wanted)
+
+
 def test_a_relative_state_home_is_ignored_as_xdg_has_it() -> None:
     assert ".local/state" in load(environ={"XDG_STATE_HOME": "relative"}).state_dir
 

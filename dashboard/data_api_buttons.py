@@ -11,7 +11,7 @@ from dashboard.answers import JSON, as_json
 from dashboard.live import Hub
 from dashboard.store import Reader, Store
 from dashboard.store.buttons import Change, buttons, change, one_button
-from dashboard.store.tidying import erase, erase_some
+from dashboard.store.tidying import erase, erase_letters, erase_some
 from iot_button.events import SERIAL_NUMBER, utc_now
 from iot_button.mqtt import Connection
 from iot_button.topics import Topics
@@ -54,6 +54,8 @@ def add_to(
     @blueprint.delete("/api/buttons/<path:serial_number>")
     def delete(serial_number: str) -> tuple[str, int]:
         """Delete all that is known of a button; 204 when nothing of it is on the disk any more."""
+        while store.run(partial(erase_letters, serial_number=serial_number)):
+            pass
         if not store.run(partial(erase, serial_number=serial_number)):
             abort(404, _UNKNOWN)
         hub.forget(serial_number)
@@ -71,7 +73,7 @@ def _take_back_status(connection: Connection, topics: Topics, serial_number: str
 def _wait_until_erased(store: Store) -> None:
     while store.run(erase_some):
         pass
-    store.rewrite()
+    store.clean()
 
 
 def _change_from_request() -> Change:

@@ -7,6 +7,7 @@ on the disk (SQLite, "Write-Ahead Logging" and "PRAGMA synchronous").
 import contextlib
 import os
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -39,7 +40,30 @@ _PRAGMAS = (
 )
 
 
-class Database:
+class Committed(ABC):
+    """Something written in transactions: the end of its `with` commits, unless by an error."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self.commit()
+        finally:
+            self._close()
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Return when all changes are on the disk."""
+
+    @abstractmethod
+    def _close(self) -> None: ...
+
+
+class Database(Committed):
     """The file from `with` to its end, for one thread.
 
     A failure to write undoes everything since the last commit: never half a transaction. From then
@@ -90,18 +114,6 @@ class Database:
             self._close()
             raise
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self.commit()
-        finally:
-            self._close()
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return the rows, those of the open transaction among them.

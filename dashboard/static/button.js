@@ -11,7 +11,7 @@ import { Rows } from "./rows.js";
 import { follow } from "./shell.js";
 
 const AGES_MS = 10_000;
-const DELETE_TIMEOUT_MS = 330_000; // the server has 300 s to write its file anew
+const DELETE_TIMEOUT_MS = 330_000; // the server has 300 s for its last step
 const LATER_MS = 5000; // the heat map and the total need not follow each click
 
 const byId = (id) => document.getElementById(id);

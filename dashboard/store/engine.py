@@ -5,12 +5,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from dashboard.store.leftovers import Leftovers
 from dashboard.store.schema import APPLICATION, FILE, SCHEMA
 from iot_button.database import Database
 from iot_button.files import StorageError
 
-_CACHE = "PRAGMA cache_size = -16384"  # KiB
-_TRIES = 10  # of a second each
+_PRAGMAS = (
+    "cache_size = -16384",  # KiB
+    "secure_delete = ON",  # what is deleted is overwritten: a person has a right to that
+)
+_PAGES_AT_ONCE = 2000
+"""Pages looked through in one step: 10 to 20 ms."""
+
+TRUNCATE = -1
+"""The last place of `clean`: what is left to be done is the log."""
 
 
 class Engine(Protocol):
@@ -49,8 +57,13 @@ class Engine(Protocol):
         """Return how much room what is kept takes."""
         ...
 
-    def rewrite(self) -> None:
-        """Write everything anew, so that nothing is left of what was deleted."""
+    def clean(self, place: int) -> int | None:
+        """Take what is left of deleted rows off the disk, a part of it, outside a transaction.
+
+        Returns:
+            The place to go on at, the same where others are in the way; None: nothing is left.
+            The first place is 0.
+        """
         ...
 
 
@@ -61,10 +74,12 @@ class Sqlite(Database):
         super().__init__(
             state_dir / FILE, application=APPLICATION, schema=SCHEMA, is_read_by_others=True
         )
+        self._leftovers: Leftovers | None = None
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self.read(_CACHE)
+        for pragma in _PRAGMAS:
+            self.read(f"PRAGMA {pragma}")
         return self
 
     def used_bytes(self) -> int:
@@ -75,15 +90,56 @@ class Sqlite(Database):
         )
         return (pages - free) * size
 
-    def rewrite(self) -> None:
-        """Write the file anew: secure_delete leaves copies of what once moved to another page.
+    def clean(self, place: int) -> int | None:
+        """Take a part of what is left of deleted rows off the disk; `Engine` says what it returns.
 
         Raises:
-            StorageError: there is no room for a second file, or somebody reads for long.
+            StorageError: a file from before rows were overwritten is written anew once, and there
+                is no room for a second one.
         """
-        self.read("VACUUM")
-        for _ in range(_TRIES):
-            ((is_busy, _pages, _moved),) = self.read("PRAGMA wal_checkpoint(TRUNCATE)")
-            if not is_busy:
-                return
-        raise StorageError(self.path, "somebody has been reading it all the time")
+        if place == TRUNCATE:
+            return self._cut_log()
+        if place == 0 and self.read(HAS_LEFTOVERS):
+            self.read("VACUUM")
+            self.write(_HAS_NONE)
+            self.commit()
+        return self._overwrite(place)
+
+    def _overwrite(self, place: int) -> int:
+        ((version,),) = self.read(_VERSION)
+        ((is_busy, pages, moved),) = self.read("PRAGMA wal_checkpoint(PASSIVE)")
+        if is_busy or pages != moved:
+            return place
+        self.read("PRAGMA shrink_memory")  # or pages in memory would bring it back
+        self.read("BEGIN IMMEDIATE")
+        try:
+            if self.read(_VERSION) != [(version,)]:  # another program has written something
+                return place
+            following = self._opened_leftovers().overwrite(place, _PAGES_AT_ONCE)
+        except OSError as error:
+            raise StorageError.of(self.path, error) from error
+        finally:
+            self.read("ROLLBACK")
+        return TRUNCATE if following is None else following
+
+    def _cut_log(self) -> int | None:
+        self.read("PRAGMA busy_timeout = 0")  # who reads is waited for elsewhere
+        ((is_busy, _pages, _moved),) = self.read("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.read("PRAGMA busy_timeout = 1000")
+        return TRUNCATE if is_busy else None
+
+    def _opened_leftovers(self) -> Leftovers:
+        if self._leftovers is None:
+            self._leftovers = Leftovers(self.path).__enter__()
+        return self._leftovers
+
+    def _close(self) -> None:
+        super()._close()
+        if self._leftovers is not None:
+            self._leftovers.__exit__(None, None, None)
+            self._leftovers = None
+
+
+_VERSION = "PRAGMA data_version"
+HAS_LEFTOVERS = "SELECT * FROM fact WHERE name = 'has_leftovers'"
+_HAS_NONE = "DELETE FROM fact WHERE name = 'has_leftovers'"

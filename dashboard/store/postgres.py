@@ -10,22 +10,20 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
 
+from dashboard.store.postgres_sizes import SIZES, size_of
 from dashboard.store.reader import Reader
 from dashboard.store.schema import APPLICATION, SCHEMA
+from iot_button.database import Committed
 from iot_button.files import InUseError, NewerFileError, StorageError
 
 T = TypeVar("T")
 _NAMESPACE = "iot_button"
 _CONNECT_TIMEOUT = 5
-_CLICK_BYTES = 500
-"""Of a click, its indexes and its part of the sums: 390 with SQLite, measured at 1,000,000."""
-
 _MEND = "see that it runs, and that dashboard.database names it and an account that may use it"
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 """A failure of the database; any other is a mistake of ours, or a text that it does not take."""
@@ -76,7 +74,7 @@ def _storable(parameters: Sequence[Any]) -> list[Any]:
     return [it.replace("\0", "\ufffd") if isinstance(it, str) else it for it in parameters]
 
 
-class Postgres:
+class Postgres(Committed):
     """The database, for one thread; comes back by itself. An `Engine`."""
 
     def __init__(self, url: str) -> None:
@@ -87,18 +85,6 @@ class Postgres:
     def __enter__(self) -> Self:
         self._guarded(self._bring_up_to_date)
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self.commit()
-        finally:
-            self._disconnect()
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
@@ -137,16 +123,16 @@ class Postgres:
             try:
                 self._connection.execute("ROLLBACK")
             except psycopg.Error:
-                self._disconnect()
+                self._close()
 
     def used_bytes(self) -> int:
-        """Return about how many bytes the clicks take: tables do not shrink when rows go."""
-        ((count,),) = self.read("SELECT coalesce(max(id) - min(id) + 1, 0) FROM click")
-        return int(count) * _CLICK_BYTES
+        """Return about how many bytes what is kept takes: tables do not shrink when rows go."""
+        return sum(size_of(self.read, table) for table in SIZES)
 
-    def rewrite(self) -> None:
+    def clean(self, place: int) -> int | None:  # noqa: ARG002 - all of it is one step
         """Write the tables anew. What the database keeps elsewhere, as in its log, is its own."""
         self._guarded(lambda it: it.execute(f"VACUUM FULL {', '.join(_TABLES)}"))
+        return None
 
     def _begin(self, connection: Any) -> None:
         if not self._is_changed:
@@ -160,7 +146,7 @@ class Postgres:
                 self._lock(self._connection)
             return use(self._connection)
         except _LOST as error:
-            self._disconnect()
+            self._close()
             raise _failure(self._url, error) from error
 
     def _lock(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
@@ -168,7 +154,7 @@ class Postgres:
             "SELECT pg_try_advisory_lock(%s)", (APPLICATION,)
         ).fetchone() or (False,)
         if not has_it:
-            self._disconnect()
+            self._close()
             mend = "stop that one first, or give this one a database of its own"
             path = _failure(self._url, psycopg.Error("in use")).path
             raise InUseError(path, "in use by another dashboard", mend=mend)
@@ -185,7 +171,7 @@ class Postgres:
                 connection.execute(_translated_schema(script))
                 connection.execute("INSERT INTO version VALUES (%s)", (number,))
 
-    def _disconnect(self) -> None:
+    def _close(self) -> None:
         self._is_changed = False
         if self._connection is not None:
             with contextlib.suppress(psycopg.Error):

@@ -86,12 +86,18 @@ SCHEMA = (
     """
     ALTER TABLE click ADD COLUMN trace BLOB
     """,
+    """
+    INSERT INTO fact SELECT 'has_leftovers', '1'
+        WHERE EXISTS (SELECT * FROM button) OR EXISTS (SELECT * FROM dead_letter)
+    """,
 )
 """Scripts: number n leads from version n to n + 1. An index ends with the id by itself.
 
 A button's row may outlive its clicks: its days stay summed up. One without a serial number is
 being deleted, in steps, which go on after a crash.
 `last_click`: the highest id that a click ever had: none is given twice.
+`has_leftovers`: the file is from before deleted rows were overwritten, and has not been written
+anew since.
 `fine_from`: the day (in seconds) from which minutes and quarters are kept; of what was before it,
 days alone.
 """

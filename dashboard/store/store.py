@@ -2,8 +2,10 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from queue import Empty, Full, Queue
 from types import TracebackType
@@ -25,7 +27,8 @@ MAX_WAITING = 10_000
 """What may wait to be written. With more, `put` waits too, and so does the broker."""
 
 JOB_TIMEOUT = 10.0
-REWRITE_TIMEOUT = 300.0
+CLEAN_TIMEOUT = 300.0
+_AGAIN_AFTER = 0.05
 
 
 class Store:
@@ -119,16 +122,26 @@ class Store:
         found: T = job.result.result(timeout)
         return found
 
-    def rewrite(self) -> None:
-        """Write everything anew, so that nothing is left on the disk of what was deleted.
+    def clean(self) -> None:
+        """Take what is left of deleted rows off the disk, in steps between which clicks come in.
 
-        Clicks wait meanwhile, a second or more for 100 MB, and there must be room for a second
-        file.
+        A file from before deleted rows were overwritten is written anew at the first time, as the
+        tables of PostgreSQL are each time: clicks wait then, a second or more for 100 MB, and
+        there must be room for a second copy.
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: it cannot be written, or others read the same for long.
         """
-        self.run(lambda database: database.rewrite(), timeout=REWRITE_TIMEOUT)
+        place: int | None = 0
+        deadline = time.monotonic() + CLEAN_TIMEOUT
+        while place is not None:
+            work = partial(_clean, place=place)
+            following = self.run(work, timeout=CLEAN_TIMEOUT)
+            if following == place:
+                if time.monotonic() > deadline:
+                    raise StorageError(self.path, "somebody has been reading it all the time")
+                self._stopping.wait(_AGAIN_AFTER)
+            place = following
 
     def reader(self) -> Reader:
         """Return a way to read what is kept, for any thread."""
@@ -180,3 +193,7 @@ class Store:
                 item = self._waiting.get_nowait()
                 if isinstance(item, Job):
                     item.result.set_exception(StorageError(self.path, str(error)))
+
+
+def _clean(database: Engine, *, place: int) -> int | None:
+    return database.clean(place)

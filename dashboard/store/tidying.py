@@ -89,8 +89,15 @@ class Tidying:
         return False
 
 
+def erase_letters(database: Engine, serial_number: str) -> bool:
+    """Delete some of a button's dead letters; return whether there may be more."""
+    return database.write(_DELETE_LETTERS_OF, (serial_number, _LETTERS_AT_ONCE)) > 0
+
+
 def erase(database: Engine, serial_number: str) -> bool:
     """Take a button's name away from all that is known of it; `erase_some` deletes that then.
+
+    Of its dead letters few should be left: they go at once.
 
     Returns:
         Whether there was such a button. Under its serial number a new one can begin at once.
@@ -148,6 +155,9 @@ ORDER BY id LIMIT ?
 _OLDEST_CLICK = "SELECT received_at FROM click ORDER BY id LIMIT 1"
 _DELETE_OLDEST_LETTERS = """
 DELETE FROM dead_letter WHERE id IN (SELECT id FROM dead_letter ORDER BY id LIMIT ?)
+"""
+_DELETE_LETTERS_OF = """
+DELETE FROM dead_letter WHERE id IN (SELECT id FROM dead_letter WHERE serial_number = ? LIMIT ?)
 """
 _DELETE_OLD_LETTERS = """
 DELETE FROM dead_letter WHERE id IN

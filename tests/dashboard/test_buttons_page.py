@@ -6,9 +6,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from dashboard.store.arrivals import ButtonStatus
+from dashboard.store.store import CLEAN_TIMEOUT
 from tests.dashboard.guests import log_in, make_accounts, make_app, settings_of
 from tests.dashboard.kept import Kept
 from tests.dashboard.looking import overflow, quiet_page
@@ -17,6 +18,12 @@ from tests.support import DEADLINE
 
 expect.set_options(timeout=DEADLINE * 1000)
 ALL = {"Kitchen bell", "Front door", "LAB-07", "More coffee", "Garden gate"}
+
+NOTE_TIMEOUTS = """
+const begin = AbortSignal.timeout.bind(AbortSignal);
+window.timeouts = [];
+AbortSignal.timeout = (milliseconds) => timeouts.push(milliseconds) && begin(milliseconds);
+"""
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +178,24 @@ def test_a_button_is_deleted_only_after_it_is_confirmed(
     shared.wait_for_url("**/buttons")
     expect(shared.locator("#summary")).to_contain_text("buttons")
     assert serial_number not in names(shared)
+
+
+def test_the_page_waits_for_a_deletion_longer_than_the_server_may_take(
+    page: Page, kept: Kept
+) -> None:
+    kept.click("WAITS")
+    page.add_init_script(NOTE_TIMEOUTS)
+    held: list[Route] = []
+    page.goto(kept.url("/buttons/WAITS"))
+    expect(page.locator("#total")).to_have_text("1")
+    page.get_by_role("button", name="Delete…").click()
+    page.route("**/api/buttons/WAITS", lambda route: held.append(route))
+    page.get_by_role("button", name="Delete all of it").click()
+    expect(page.locator("#confirm-said")).to_contain_text("Deleting.")
+    expect(page.get_by_role("button", name="Delete all of it")).to_be_disabled()
+    assert max(page.evaluate("timeouts")) > CLEAN_TIMEOUT * 1000
+    held.pop().continue_()
+    page.wait_for_url("**/buttons")
 
 
 def test_what_is_not_there_or_fails_is_said(shared: Page, kept: Kept) -> None:

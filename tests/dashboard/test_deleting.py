@@ -1,4 +1,5 @@
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -11,9 +12,15 @@ from msgspec.structs import replace
 from dashboard import create_app
 from dashboard.ingest import hub_for
 from dashboard.store import Reader, Store
-from dashboard.store.arrivals import ButtonStatus, DeadLetter
+from dashboard.store.arrivals import Arrival, ButtonStatus, DeadLetter
 from dashboard.store.buttons import Change, change
+from dashboard.store.engine import HAS_LEFTOVERS
+from dashboard.store.leftovers import middle
+from dashboard.store.schema import APPLICATION, FILE, SCHEMA
 from dashboard.store.tidying import NEWEST, STEP_ROWS, Keep, Tidying, erase, erase_some
+from iot_button.database import Database
+from iot_button.events import utc_now
+from iot_button.files import StorageError
 from iot_button.mqtt import Connection
 from iot_button.settings import BrokerAddress, Settings
 from tests.dashboard.helpers import click, keep, keep_each
@@ -67,6 +74,76 @@ def test_nothing_of_a_deleted_button_is_in_the_files_and_all_of_the_others_is(
     assert len(client.get("/api/clicks.ndjson").text.splitlines()) == 800
     assert len(client.get("/api/deadletters").json["deadLetters"]) == 1  # type: ignore[index]
     assert store.run(lambda database: database.read("PRAGMA integrity_check")) == [("ok",)]
+
+
+def test_clicks_of_others_are_kept_while_a_button_is_deleted(store: Store, tmp_path: Path) -> None:
+    keep(store, *(click(f"{number}", serial_number=SECRET) for number in range(3 * STEP_ROWS)))
+    client = app_of(store, tmp_path).test_client()
+    kept: list[int] = []
+    is_over = threading.Event()
+
+    def press_again() -> None:
+        kept.append(1)
+        if not is_over.is_set():
+            store.put(Arrival(click(f"o{len(kept)}"), utc_now(), press_again))
+
+    press_again()
+    assert client.delete(f"/api/buttons/{SECRET}").status_code == 204
+    meanwhile = len(kept)
+    is_over.set()
+    assert meanwhile > 5  # each step of the deletion lets in what waits
+    assert client.get("/api/buttons/B-1").json["clicksTotal"] >= meanwhile - 1  # type: ignore[index]
+
+
+def test_what_sqlite_leaves_in_the_middle_of_a_page_is_overwritten(store: Store) -> None:
+    keep(store, *(click(f"{number}") for number in range(100)))
+    store.clean()
+    pages = store.path.read_bytes()
+    middles = [
+        (offset + start, end - start)
+        for offset in range(4096, len(pages), 4096)
+        for start, end in [middle(pages[offset : offset + 4096])]
+        if end - start > len(SECRET)
+    ]
+    assert len(middles) > 3
+    with store.path.open("r+b") as file:
+        for place, _size in middles:
+            file.seek(place)
+            file.write(SECRET.encode())
+        file.flush()
+        store.clean()
+        assert SECRET.encode() not in store.path.read_bytes()
+    assert store.run(lambda database: database.read("PRAGMA integrity_check")) == [("ok",)]
+    assert store.run(lambda database: database.read("SELECT count(*) FROM click")) == [(100,)]
+
+
+def test_a_file_from_before_rows_were_overwritten_is_written_anew_once(tmp_path: Path) -> None:
+    old = Database(tmp_path / FILE, application=APPLICATION, schema=SCHEMA[:2])
+    with old:
+        old.write("INSERT INTO button (serial_number) VALUES ('B-1')")
+        old.write_many("INSERT INTO fact VALUES (?, '1')", [(f"{SECRET}{n}",) for n in range(999)])
+        old.commit()
+        old.write("DELETE FROM fact WHERE name LIKE 'SECRET%'")
+    assert SECRET.encode() in old.path.read_bytes()
+    with Store(tmp_path) as store:
+        store.clean()
+        assert SECRET.encode() not in store.path.read_bytes()
+        assert store.run(lambda database: database.read(HAS_LEFTOVERS)) == []
+
+
+def test_who_reads_the_file_is_waited_for_and_holds_up_no_click(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.store.store.CLEAN_TIMEOUT", 0.2)
+    keep(store, click("a"))
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM click").fetchall()
+        keep(store, click("b"))
+        with pytest.raises(StorageError, match="reading it all the time"):
+            store.clean()
+        keep(store, click("c"))
+    store.clean()
 
 
 def test_a_deletion_that_was_cut_off_goes_on_at_the_next_start(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from dashboard.store.buttons import Change, buttons, change, one_button
 from dashboard.store.charts import Span, battery_chart, click_chart, latency_chart
 from dashboard.store.dead_letters import dead_letters
 from dashboard.store.pages import Filter, Read, page, pieces
-from dashboard.store.tidying import Keep, erase, erase_some
+from dashboard.store.tidying import Keep, Tidying, erase, erase_some
 from iot_button.errors import SettingError
 from iot_button.events import format_instant
 from iot_button.files import InUseError
@@ -221,13 +221,57 @@ def test_a_button_is_deleted_and_old_clicks_too(url: str, tmp_path: Path) -> Non
         assert store.run(lambda database: erase(database, "A"))
         while store.run(erase_some):
             pass
-        store.rewrite()
+        store.clean()
         assert read("SELECT serial_number FROM button ORDER BY 1") == [("B",), ("B-1",)]
     with Store(tmp_path, url=url, keep=Keep(days=10)):
         eventually(
             lambda: read("SELECT event_id FROM click") == [("b",)], what="the old one is deleted"
         )
         read.close()
+
+
+FILL = """
+INSERT INTO button (number, serial_number) VALUES (1, 'LEFT'), (2, 'GONE');
+INSERT INTO click SELECT it, 1 + it % 2, gen_random_uuid(), 1800000000000 + it * 30000, 8, 'SINGLE',
+    1716, 1716, '192.0.2.17', 'Demo event assembled by lambda python function',
+    '2026-11-22T10:15:30.131Z', '2026-11-22T10:15:30.123Z', NULL FROM generate_series(1, 12000) it;
+INSERT INTO rollup SELECT 60, button, received_at / 60000 * 60, 1, 0, 0, 0, 1716, 'abcdef'
+    FROM click;
+INSERT INTO dead_letter (received_at, function, reason, payload) SELECT 1800000000000, 'f', 'why',
+    decode(repeat(md5(it::text), 200), 'hex') FROM generate_series(1, 100) it;
+UPDATE fact SET value = '12000' WHERE name = 'last_click'
+"""
+
+DISK = """
+SELECT sum(pg_total_relation_size(it::regclass))
+FROM (VALUES ('click'), ('rollup'), ('button'), ('dead_letter')) AS tables (it)
+"""
+
+
+def test_its_size_is_that_of_what_is_kept_without_the_gaps_of_a_deleted_button(
+    url: str, tmp_path: Path
+) -> None:
+    with Store(tmp_path, url=url):
+        pass
+    with psycopg.connect(url, options="-c search_path=iot_button") as connection:
+        connection.execute(FILL)
+    with Store(tmp_path, url=url) as store:
+        assert store.run(lambda database: erase(database, "GONE"))
+        while store.run(erase_some):
+            pass
+        reckoned = store.run(lambda database: database.used_bytes())
+        store.clean()
+        ((size,),) = store.run(lambda database: database.read(DISK))
+        assert reckoned == pytest.approx(float(size), rel=0.3)
+
+        most = Tidying(Keep(days=10_000, megabytes=2))
+        while store.run(most.step):
+            pass
+        count, lowest = "SELECT count(*) FROM click", "SELECT min(id) FROM click"
+        ((clicks,),) = store.run(lambda database: database.read(count))
+        ((oldest,),) = store.run(lambda database: database.read(lowest))
+    assert 2_000 < clicks < 6_000
+    assert oldest == 12_000 - 2 * (clicks - 1)  # the newest: every second id was GONE's
 
 
 @pytest.mark.parametrize("address", ["mysql://x/y", "sqlite:///x", "x"])

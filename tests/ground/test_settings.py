@@ -225,7 +225,7 @@ def test_variables_of_others_are_left_alone() -> None:
 def test_a_brokers_address_is_read(use: str, host: str, port: int, *, tls: bool) -> None:
     broker = load_with(use=use).broker
     assert broker.is_external
-    assert broker.address == BrokerAddress(host=host, port=port, tls=tls)
+    assert broker.address == BrokerAddress(host=host, port=port, tls=tls, may_speak_5=True)
 
 
 def test_an_address_is_shown_as_it_would_be_typed_and_without_the_account() -> None:
@@ -252,7 +252,7 @@ def test_an_account_and_a_ca_of_the_settings_reach_the_address() -> None:
 def test_our_own_broker_is_reached_where_it_listens() -> None:
     settings = load_with(use="mosquitto", port=99)
     assert not settings.broker.is_external
-    assert settings.broker.address == BrokerAddress(host="127.0.0.1", port=99)
+    assert settings.broker.address == BrokerAddress(host="127.0.0.1", port=99, may_speak_5=True)
 
 
 @pytest.mark.parametrize(

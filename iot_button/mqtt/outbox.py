@@ -35,12 +35,13 @@ class Terms:
     """What a broker has agreed to at CONNACK: MQTT 5 or 3.1.1, and what it takes of us.
 
     `receive_maximum`: messages at a time that it has not fully acknowledged. `most_bytes`: the
-    longest packet.
+    longest packet. `keep_alive`: seconds, where it insists on others than ours.
     """
 
     is_5: bool = False
     receive_maximum: int = _LAST_PACKET_ID
     most_bytes: int = packets.MOST_BYTES + 5
+    keep_alive: int | None = None
 
 
 @dataclass(slots=True)

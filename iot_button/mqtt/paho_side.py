@@ -246,4 +246,5 @@ def _terms(properties: Properties | None) -> Terms:
         is_5=True,
         receive_maximum=getattr(properties, "ReceiveMaximum", usual.receive_maximum),
         most_bytes=getattr(properties, "MaximumPacketSize", usual.most_bytes),
+        keep_alive=getattr(properties, "ServerKeepAlive", None),  # paho heeds it
     )

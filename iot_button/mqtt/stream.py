@@ -82,7 +82,8 @@ class Stream:
         self._on_waiting = on_waiting
         self._connecting = connecting or Connecting()
         self._has_place = False
-        self._check_every = max(_CHECK_EVERY, keep_alive / 4)
+        self._keep_alive = keep_alive
+        self._check_every = _CHECK_EVERY
         self._subscriptions = Subscriptions(address)
         self._outbox = Outbox(self._write)
         self._connection_number = 0
@@ -301,6 +302,8 @@ class Stream:
             self._timer.cancel()
         self._timer = self._loop.call_later(_CHECK_EVERY, self._check)
         self._ready_by = time.monotonic() + _CONNACK_TIMEOUT
+        keep_alive = self._keep_alive if terms.keep_alive is None else terms.keep_alive
+        self._check_every = max(_CHECK_EVERY, keep_alive / 4)
         self._is_connected = True
         self._outbox.connected(terms, session_present=session_present)
         self._subscriptions.begin()

@@ -90,6 +90,12 @@ class Peer:
         assert header & 0xF0 == kind, (hex(header), body[:100])
         return header, body
 
+    def expect_ping(self) -> None:
+        """Wait for a PINGREQ, before any other packet, and answer it."""
+        header, body = self._packets.get(timeout=DEADLINE)
+        assert header == 0xC0, (hex(header), body[:100])
+        self.send(b"\xd0\x00")
+
     def pump(self) -> None:
         """Answer what has to be answered before the client is ready."""
         header, body = self._packets.get(timeout=DEADLINE)

@@ -187,6 +187,17 @@ def test_a_message_that_is_longer_than_the_broker_takes_is_not_sent(
         assert published(peer.expect(PUBLISH)[1])[1] == b"short"
 
 
+def test_the_broker_may_insist_on_a_shorter_keep_alive(fake: FakeBroker) -> None:
+    server_keep_alive_1 = b"\x13\x00\x01"
+    with (
+        Running(fake.address, keep_alive=60) as running,
+        fake.accept_5(server_keep_alive_1) as peer,
+    ):
+        running.wait_ready()
+        peer.expect_ping()
+        peer.expect_ping()
+
+
 def test_what_the_broker_says_last_is_the_problem(fake: FakeBroker) -> None:
     with Running(fake.address) as running:
         with fake.accept_5() as peer:

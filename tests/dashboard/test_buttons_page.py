@@ -186,10 +186,14 @@ def test_the_page_waits_for_a_deletion_longer_than_the_server_may_take(
     kept.click("WAITS")
     page.add_init_script(NOTE_TIMEOUTS)
     held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
     page.goto(kept.url("/buttons/WAITS"))
     expect(page.locator("#total")).to_have_text("1")
     page.get_by_role("button", name="Delete…").click()
-    page.route("**/api/buttons/WAITS", lambda route: held.append(route))
+    page.route("**/api/buttons/WAITS", hold)
     page.get_by_role("button", name="Delete all of it").click()
     expect(page.locator("#confirm-said")).to_contain_text("Deleting.")
     expect(page.get_by_role("button", name="Delete all of it")).to_be_disabled()

@@ -116,7 +116,7 @@ def test_one_logs_in_by_keyboard_and_without_javascript(
 ) -> None:
     home = f"http://127.0.0.1:{app_and_port[1]}/"
     old_browser.goto(home)
-    expect(old_browser).to_have_title("iot-button: log in")
+    expect(old_browser).to_have_title("Log in · iot-button")
     for text in ("vera", "a wrong password"):
         old_browser.keyboard.type(text)
         old_browser.keyboard.press("Tab")
@@ -128,9 +128,9 @@ def test_one_logs_in_by_keyboard_and_without_javascript(
     old_browser.keyboard.press("Enter")
     expect(old_browser).to_have_url(home)
     old_browser.get_by_role("button", name="Log out vera").press("Enter")
-    expect(old_browser).to_have_title("iot-button: log in")
+    expect(old_browser).to_have_title("Log in · iot-button")
     old_browser.goto(home)
-    expect(old_browser).to_have_title("iot-button: log in")
+    expect(old_browser).to_have_title("Log in · iot-button")
 
 
 def enter(page: Page, port: Port) -> None:
@@ -182,5 +182,5 @@ def test_a_page_that_is_open_goes_to_the_login_when_the_session_ends(
 ) -> None:
     enter(page, app_and_port[1])
     file.remove("vera")
-    expect(page).to_have_title("iot-button: log in")
+    expect(page).to_have_title("Log in · iot-button")
     assert "/login?next=%2F" in page.url

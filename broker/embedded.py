@@ -11,33 +11,21 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
-from urllib.parse import urlsplit
-
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
 
 from broker.door import Door
 from broker.figures import Figures
 from broker.gate.gate import Gate
 from broker.gate.journal import Journal
 from broker.gate.limits import Limits, limits_here
-from broker.gate.link import FIRST_PACKET_BYTES, StreamLink, WebSocketLink
+from broker.listeners import listen_to_streams, listen_to_websockets
 from broker.listening import bind, port_of
 from broker.upkeep import Certificates, look_after
 from iot_button.errors import IotButtonError, StopTimeoutError
-from iot_button.settings import is_loopback
 
 log = logging.getLogger(__name__)
-
-_BACKLOG = 1024
-"""Connections that wait to be accepted: thousands of devices come at once after a power cut."""
-_MOST_MESSAGES = 4
-"""WebSocket messages that the library reads ahead, of the largest size each."""
 
 
 class EmbeddedBroker:
@@ -175,38 +163,15 @@ class EmbeddedBroker:
     async def _listen(
         self, gate: Gate, name: str, bound: socket.socket
     ) -> AbstractAsyncContextManager[object]:
-        tls, revoked = None, []
-        if "tls" in name and self._certificates is not None:
-            of_websockets = "websocket" in name
-            tls = getattr(self._certificates, "websocket_context" if of_websockets else "context")
-            revoked = [self._certificates.is_revoked]
-        if "websocket" not in name:
-            return await asyncio.get_running_loop().create_server(
-                lambda: StreamLink(gate.talker, *revoked),
-                sock=bound,
-                ssl=tls,
-                ssl_handshake_timeout=self._limits.connect_timeout if tls is not None else None,
-                backlog=_BACKLOG,
-            )
-        return serve(
-            lambda websocket: WebSocketLink(websocket).talk(gate.talker),
-            sock=bound,
-            ssl=tls,
-            subprotocols=[Subprotocol("mqtt")],
-            process_request=self._check_origin,
-            compression=None,
-            max_size=FIRST_PACKET_BYTES,  # more for who is let in
-            max_queue=_MOST_MESSAGES,
-            backlog=_BACKLOG,
+        certificates = self._certificates if "tls" in name else None
+        if "websocket" in name:
+            tls = certificates.websocket_context if certificates is not None else None
+            return listen_to_websockets(gate, bound, tls=tls, origins=self._origins)
+        if certificates is None:
+            return await listen_to_streams(gate, bound)
+        return await listen_to_streams(
+            gate, bound, tls=certificates.context, is_revoked=certificates.is_revoked
         )
-
-    def _check_origin(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Refuse web pages of other sites: a browser lets any page connect to loopback."""
-        origin = request.headers.get("Origin")
-        if origin is None or origin in self._origins or is_loopback(_host_of(origin)):
-            return None
-        log.warning("refused a WebSocket from a page of %r (broker.websocket_origins)", origin[:80])
-        return connection.respond(HTTPStatus.FORBIDDEN, "pages of this origin may not connect\n")
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -217,10 +182,3 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return factory
-
-
-def _host_of(origin: str) -> str:
-    try:
-        return urlsplit(origin).hostname or ""
-    except ValueError:
-        return ""

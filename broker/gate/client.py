@@ -25,9 +25,15 @@ _MOST_UNREAD: Final = 1000
 
 
 class Client:
-    """Speaks with one client."""
+    """Speaks with one client.
 
-    def __init__(self, gate: "Gate", link: Link) -> None:
+    Args:
+        gate: to whose clients it belongs.
+        link: its connection.
+        deadline: the moment, on the loop's clock, by which it has to be let in.
+    """
+
+    def __init__(self, gate: "Gate", link: Link, *, deadline: float) -> None:
         self.guest: Guest | None = None
         self._gate = gate
         self._link = link
@@ -47,9 +53,7 @@ class Client:
         self._is_heard = False
         self._has_ended = False
         self._heard = self._loop.time()
-        self._timer = self._loop.call_later(
-            gate.limits.connect_timeout, self.end, "connect timeout"
-        )
+        self._timer = self._loop.call_at(deadline, self.end, "connect timeout")
 
     @property
     def is_free(self) -> bool:
@@ -142,7 +146,7 @@ class Client:
         self._gate.figures.messages_received += 1
         self._connect = packets.connect(first, body)
         self._intake.pause()
-        self._gate.admit(self._enter(self._connect))
+        self._gate.arrivals.admit(self._enter(self._connect))
 
     async def _enter(self, connect: packets.Connect) -> None:
         if self._link.is_revoked:
@@ -164,7 +168,7 @@ class Client:
             self._refuse(error.return_code, error.reason)
             return
         self._timer.cancel()
-        self._gate.entered(self)
+        self._gate.arrivals.entered(self)
         self.guest, self._session = guest, session
         self.send(packets.connack(packets.ACCEPTED, session_present=is_present))
         session.attach(self)

@@ -4,14 +4,15 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import deque
-from collections.abc import Coroutine, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from broker.door import Door, Guest, RefusedError
 from broker.figures import Figures
 from broker.gate import packets
+from broker.gate.arrivals import Arrivals
 from broker.gate.client import Client
+from broker.gate.doorstep import Doorstep
 from broker.gate.journal import Journal
 from broker.gate.limits import Limits
 from broker.gate.link import Link
@@ -25,10 +26,6 @@ log = logging.getLogger(__name__)
 _MOST_LEVELS: Final = 20_000
 """Levels of all topic filters of one session: each takes memory, and time with each message."""
 _MOST_RETAINED: Final = 200_000
-_ADMITTED_AT_ONCE: Final = 2
-"""Newcomers within `_PACE`, 0.2 ms each in all: many come at once, and others are served too."""
-_PACE: Final = 0.001
-"""Seconds, the finest that the loop's clock knows: 2,000 newcomers a second."""
 
 
 class Gate:
@@ -39,14 +36,11 @@ class Gate:
         self.door = door
         self.figures = figures
         self.limits = limits
+        self.arrivals = Arrivals(figures=figures, limits=limits)
         self.turns = Turns()
         self._router = Router(self._on_broadcast, self.turns)
         self.sessions = Sessions(self._router, journal, figures)
         self._clients: set[Client] = set()
-        self._newcomers: dict[Client, None] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._queue: deque[Coroutine[Any, Any, None]] = deque()
-        self._is_admitting = False
         self._warned: set[tuple[str | None, str]] = set()
 
     async def start(self, hold: Mapping[str, str]) -> None:
@@ -73,60 +67,26 @@ class Gate:
 
     async def stop(self) -> None:
         """Disconnect everyone. No will is published: it is the broker that goes (3.14.4)."""
-        for client in list(self._clients):
-            client.dismiss()
-        for task in list(self._tasks):
-            task.cancel()
-        while self._queue:
-            self._queue.popleft().close()
+        self.arrivals.dismiss_all()
         await self._router.shutdown()
 
-    def talker(self, link: Link) -> Client:
-        """Begin to speak with one who has connected."""
-        client = Client(self, link)
-        self._clients.add(client)
-        figures = self.figures
-        figures.connections = len(self._clients)
-        figures.connections_total += 1
-        figures.connections_maximum = max(figures.connections, figures.connections_maximum)
-        self._newcomers[client] = None
-        if figures.connections > self.limits.connections:
-            client.end("too many connections")
-        elif len(self._newcomers) > self.limits.newcomers:
-            next(iter(self._newcomers)).end("too many newcomers")
+    def talker(self, link: Link, *, doorstep: Doorstep | None = None) -> Client:
+        """Begin to speak with one who has connected; `doorstep`: where it has been until now."""
+        if doorstep is None:
+            timeout = self.limits.connect_timeout
+            client = Client(self, link, deadline=asyncio.get_running_loop().time() + timeout)
+            self._clients.add(client)
+            self.arrivals.came(client)
+        else:
+            client = Client(self, link, deadline=doorstep.deadline)
+            self._clients.add(client)
+            doorstep.taken_over(client)
         return client
-
-    def entered(self, client: Client) -> None:
-        """Hear that one has been let in."""
-        self._newcomers.pop(client, None)
-
-    def admit(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let a newcomer in when it is its turn."""
-        self._queue.append(work)
-        if not self._is_admitting:
-            self._is_admitting = True
-            asyncio.get_running_loop().call_soon(self._admit_some)
-
-    def _admit_some(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._is_admitting = bool(self._queue)
-        for _ in range(min(_ADMITTED_AT_ONCE, len(self._queue))):
-            task = loop.create_task(self._queue.popleft())
-            self._tasks.add(task)
-            task.add_done_callback(self._on_done)
-        if self._is_admitting:
-            loop.call_later(_PACE, self._admit_some)
-
-    def _on_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("a connection failed: %r", task.exception())
 
     def left(self, client: Client) -> None:
         """Hear that a connection has ended."""
         self._clients.discard(client)
-        self._newcomers.pop(client, None)
-        self.figures.connections = len(self._clients)
+        self.arrivals.left(client)
 
     def dismiss_unwelcome(self) -> None:
         """Disconnect those whose account is gone, or another by now."""

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from functions.runtime import dead_letters
-from functions.runtime.asynchronous import DEAD_LETTER, HELD, PROCESSED, Asynchronous, Shared
+from functions.runtime.asynchronous import Asynchronous
 from functions.runtime.events import ClickId, Event
 from functions.runtime.identity import (
     Deliveries,
@@ -24,9 +24,11 @@ from functions.runtime.identity import (
     new_request_id,
     request_id_of_rule,
 )
+from functions.runtime.outcomes import DEAD_LETTER, HELD, PROCESSED, SKIPPED
 from functions.runtime.rules import NO_MATCH, Rule, RuleMessage, RulePayloadError
 from functions.runtime.rules.filters import topic_matches
 from functions.runtime.seen import Key
+from functions.runtime.shared import Shared
 from iot_button.errors import NotAClickError
 from iot_button.events import decode_click, event_id_at, utc_now
 from iot_button.messages import Delivery, Message
@@ -37,8 +39,6 @@ log = logging.getLogger(__name__)
 
 Callback = Callable[[], None]
 
-SKIPPED = "skipped"
-"""What `Seen` knows of a click that a function's WHERE did not want."""
 _SAID_SINGLY = 10
 _SAID_EVERY = 1000
 _KNOWN_TOPICS = 4096
@@ -237,7 +237,7 @@ class Intake:
         function = subscription.function
         if body is None:  # its WHERE does not want it
             if click is not None:
-                function.settle(click, SKIPPED)
+                function.endings.settle(click, SKIPPED)
             return
         pending.expect()
         on_safe = pending.one_safe
@@ -345,7 +345,7 @@ class Intake:
         )
 
         def on_done() -> None:
-            function.keep_dead_letter(record, None)
+            function.dead_letters.keep(record, None)
             self._acknowledge(message.delivery)
 
         self._shared.outputs.publish([(f"deadletter/{function.spec.name}", record)], on_done)

@@ -6,7 +6,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from functions.runtime.asynchronous import Asynchronous, Shared
+from functions.runtime.asynchronous import Asynchronous
 from functions.runtime.control import FunctionMetrics, FunctionStatus, State
 from functions.runtime.environment import Plan
 from functions.runtime.logs import LogBook
@@ -14,6 +14,7 @@ from functions.runtime.manifest.model import FunctionSpec
 from functions.runtime.metrics import Metrics
 from functions.runtime.pool import Pool
 from functions.runtime.runs import Ended, Run
+from functions.runtime.shared import Shared
 from functions.runtime.switches import Switch
 from functions.runtime.variables import environment_variables
 from iot_button.console import say
@@ -84,7 +85,7 @@ class Member:
     def status(self) -> FunctionStatus:
         """Return how it does at this moment."""
         spool = self._shared.spool
-        oldest = spool.oldest(self.queue.queue)
+        oldest = spool.oldest(self.queue.backlog.queue)
         return FunctionStatus(
             spec=self.spec,
             state=self._state,
@@ -93,7 +94,7 @@ class Member:
             running=self.pool.running,
             waiting=self.queue.waiting,
             oldest_waiting=None if oldest is None else max(0.0, self._shared.clock() - oldest),
-            dead_letters=spool.count(self.queue.dead_letter_queue),
+            dead_letters=spool.count(self.queue.dead_letters.queue),
         )
 
     def measured(self) -> FunctionMetrics:

@@ -17,6 +17,7 @@ from functions.runtime.control import (
     ThrottledError,
     UnknownFunctionError,
 )
+from functions.runtime.dead_letter_box import event_of, record_of
 from functions.runtime.events import Event
 from functions.runtime.identity import new_request_id
 from functions.runtime.member import Member
@@ -25,7 +26,7 @@ from functions.runtime.switches import Switch, Switches
 from iot_button.errors import BrokerUnreachableError, IotButtonError
 from iot_button.loop import Loop
 from iot_button.mqtt import Stream
-from iot_button.spool import Entry, Spool
+from iot_button.spool import Spool
 from iot_button.topics import Topics
 
 T = TypeVar("T")
@@ -150,10 +151,10 @@ class Remote:
 
     def dead_letters(self, name: str, *, limit: int = 100) -> Sequence[DeadLetter]:
         """Return the newest dead letters, oldest first."""
-        queue = self._member(name).queue.dead_letter_queue
+        queue = self._member(name).queue.dead_letters.queue
         entries = self._ask(lambda: self._spool.entries(queue, limit=limit, newest=True))
         letters = [
-            DeadLetter(id=entry.id, moment=entry.added, record=json.loads(_split(entry)[0]))
+            DeadLetter(id=entry.id, moment=entry.added, record=json.loads(record_of(entry)))
             for entry in entries
         ]
         return sorted(letters, key=lambda letter: letter.id)
@@ -177,7 +178,7 @@ class Remote:
     # On the loop's thread.
 
     def _redrive(self, member: Member, id: int | None) -> int:  # noqa: A002
-        queue = member.queue.dead_letter_queue
+        queue = member.queue.dead_letters.queue
         if id is None:
             entries = self._spool.entries(queue, limit=self._spool.count(queue))
         else:
@@ -186,8 +187,8 @@ class Remote:
                 raise IotButtonError(f"{member.spec.name} has no dead letter {id}")
         count = 0
         for entry in entries:
-            event = _split(entry)[1]
-            if event and member.queue.redrive(Event.from_bytes(event)):
+            event = event_of(entry)
+            if event is not None and member.queue.redrive(event):
                 self._spool.remove(entry.id)
                 count += 1
             elif id is not None:
@@ -248,9 +249,3 @@ def _why(member: Member) -> str:
     if member.queue.state is State.KILLED:
         return "its reserved concurrency is 0"
     return f"all {member.pool.limit} of its environments are in use"
-
-
-def _split(entry: Entry) -> tuple[bytes, bytes]:
-    """Return a dead letter's record and its event, which is empty where there was none."""
-    size = int.from_bytes(entry.body[:4], "big")
-    return entry.body[4 : 4 + size], entry.body[4 + size :]

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Self
 
 from functions.runtime.journal import Journal
+from functions.runtime.outcomes import HELD
 from functions.runtime.taken import TAKEN, Taken
 from functions.runtime.under_way import DONE, KEYED, RELEASED, SENT, Key, Output, Stage, UnderWay
 from functions.runtime.window import OUTCOMES, Window, WindowFiles
@@ -34,7 +35,7 @@ __all__ = ["Key", "Output", "Seen", "Stage", "key_of"]
 _JOURNAL_BYTES = 1 << 20
 _LATEST_MOMENT = (1 << 32) - 1
 _OUTCOME_NUMBERS = {name: number for number, name in enumerate(OUTCOMES) if name}
-_HELD = _OUTCOME_NUMBERS["held"]  # no end: its output may be under way by then
+_HELD = _OUTCOME_NUMBERS[HELD]  # no end: its output may be under way by then
 
 _DONE = struct.Struct("<B16sIB")  # moment, number of the outcome
 

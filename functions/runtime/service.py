@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from functions.runtime.asynchronous import EVENTS, Shared
+from functions.runtime.backlog import EVENTS
 from functions.runtime.events import ClickId, Event
 from functions.runtime.heartbeat import Heartbeat
 from functions.runtime.http.deployment import Deployment
@@ -26,6 +26,7 @@ from functions.runtime.outputs import Outputs
 from functions.runtime.remote import Remote
 from functions.runtime.rules.filters import overlaps, widest
 from functions.runtime.seen import Output, Seen
+from functions.runtime.shared import Shared
 from functions.runtime.subscribing import subscriptions
 from functions.runtime.switches import Switches
 from functions.runtime.timetables import Timetables
@@ -179,7 +180,7 @@ class Service:
 
     def _tell_of_orphans(self) -> None:
         """Say which events wait on disk for functions that this manifest does not have."""
-        ours = {member.queue.queue for member in self._members.values()}
+        ours = {member.queue.backlog.queue for member in self._members.values()}
         for queue in self._spool.queues():
             if queue.startswith(EVENTS) and queue not in ours:
                 name, count = queue.removeprefix(EVENTS), self._spool.count(queue)
@@ -212,9 +213,9 @@ class Service:
             name, _outcome, entry, _event = output.extra.split(b"\n", 3)
             member = self._members.get(name.decode())
             if member is not None and entry:
-                member.queue.expect_resumed(int(entry))
+                member.queue.backlog.expect(int(entry))
         for member in self._members.values():
-            member.queue.know_those_on_disk()
+            member.queue.backlog.know_newest()
 
     def _start_http(self) -> None:
         self.loop.unwatch(self._http.fileno())
@@ -262,7 +263,7 @@ class Service:
         if self._patience.callback is not None:  # the first time
             self._patience.cancel()
             for member in self._members.values():
-                member.queue.refill()
+                member.queue.backlog.refill()
             self._timetables.start()
             self._say_status()
             self._on_ready()
@@ -273,7 +274,7 @@ class Service:
         if member is None:  # it is in the manifest no more
             self._seen.done(output.key, outcome.decode())
             return
-        member.queue.finish_resumed(
+        member.queue.endings.finish_resumed(
             outcome.decode(), int(entry) if entry else None, Event.from_bytes(event), output.payload
         )
 

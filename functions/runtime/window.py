@@ -15,9 +15,10 @@ import struct
 from array import array
 from pathlib import Path
 
+from functions.runtime.outcomes import DEAD_LETTER, HELD, PROCESSED, SKIPPED
 from iot_button.files import StorageError, open_private, set_aside
 
-OUTCOMES = ("", "processed", "deadletter", "held", "skipped")
+OUTCOMES = ("", PROCESSED, DEAD_LETTER, HELD, SKIPPED)
 """What can become of an event, by its number on disk; 0 is forgotten."""
 
 _RECORD = struct.Struct("<QIHH")

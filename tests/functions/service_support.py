@@ -14,7 +14,6 @@ from typing import Any, Self, cast
 
 import pytest
 
-from functions.runtime.asynchronous import Shared
 from functions.runtime.events import ClickId, Event
 from functions.runtime.identity import new_request_id
 from functions.runtime.intake import Intake, Subscription
@@ -24,6 +23,7 @@ from functions.runtime.outputs import Outputs
 from functions.runtime.rules import compile_rule
 from functions.runtime.runs import Ended, Run
 from functions.runtime.seen import Output, Seen
+from functions.runtime.shared import Shared
 from functions.runtime.switches import Switch
 from iot_button.loop import Loop
 from iot_button.messages import Delivery, Message
@@ -75,6 +75,7 @@ class Broker:
         self.held: set[str] = set()
         """Topics whose messages are not acknowledged."""
         self.is_ready = True
+        self.speaks_5 = True
         self._missing: list[tuple[str, Callable[[], None]]] = []
         self._packet_ids = itertools.count(1)
 
@@ -93,8 +94,9 @@ class Broker:
         on_acknowledged: Callable[[], None],
         qos: int = 1,
         retain: bool = False,
+        properties: bytes = b"",
     ) -> None:
-        self._take(topic, payload, qos)
+        self._take(topic, payload, qos, properties)
         self._missing.append((topic, on_acknowledged))
 
     def publish_once(
@@ -105,12 +107,13 @@ class Broker:
         packet_id: int,
         on_received: Callable[[], None],
         on_acknowledged: Callable[[], None],
+        properties: bytes = b"",
     ) -> None:
         def both() -> None:
             on_received()
             on_acknowledged()
 
-        self._take(topic, payload, 2)
+        self._take(topic, payload, 2, properties)
         self._missing.append((topic, both))
 
     def resume(self, topic: str, payload: bytes, **options: Any) -> None:
@@ -125,8 +128,9 @@ class Broker:
             for _topic, on_acknowledged in missing:
                 on_acknowledged()
 
-    def _take(self, topic: str, payload: bytes, qos: int) -> None:
-        assert len(payload) <= 1_048_576 - 64, f"the broker would hang up at {topic}"
+    def _take(self, topic: str, payload: bytes, qos: int, properties: bytes) -> None:
+        size = len(payload) + len(properties)
+        assert size <= 1_048_576 - 64, f"the broker would hang up at {topic}"
         self.sent.append((topic, payload))
         self.qos.append(qos)
 
@@ -211,11 +215,11 @@ class Workshop:
         for output in outputs:
             name, _outcome, entry, _event = output.extra.split(b"\n", 3)
             if entry:
-                self.members[name.decode()].queue.expect_resumed(int(entry))
+                self.members[name.decode()].queue.backlog.expect(int(entry))
         for member in self.members.values():
-            member.queue.know_those_on_disk()
+            member.queue.backlog.know_newest()
         for member in self.members.values():
-            member.queue.refill()
+            member.queue.backlog.refill()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
@@ -331,7 +335,7 @@ class Workshop:
         assert isinstance(self.clock, Clock)
         self.clock.now += seconds
         for member in self.members.values():
-            member.queue.refill()
+            member.queue.backlog.refill()
         self.settle()
 
     # What the service does.
@@ -347,7 +351,7 @@ class Workshop:
 
     def _on_resumed(self, output: Output) -> None:
         name, outcome, entry, event = output.extra.split(b"\n", 3)
-        self.members[name.decode()].queue.finish_resumed(
+        self.members[name.decode()].queue.endings.finish_resumed(
             outcome.decode(), int(entry) if entry else None, Event.from_bytes(event), output.payload
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions.runtime.control import State
+from functions.runtime.dead_letter_box import event_of
 from functions.runtime.events import ClickId, Event
 from functions.runtime.identity import new_request_id
 from functions.runtime.outputs import MOST_BYTES
@@ -43,9 +44,10 @@ def click_id(event_id: str = "one") -> ClickId:
 def redrive(workshop: Workshop) -> bool:
     """Do what `deadletters redrive` does with the oldest dead letter."""
     queue = workshop.member.queue
-    (entry, *_) = workshop.spool.entries(queue.dead_letter_queue, limit=1)
-    size = int.from_bytes(entry.body[:4], "big")
-    is_taken = queue.redrive(Event.from_bytes(entry.body[4 + size :]))
+    (entry, *_) = workshop.spool.entries(queue.dead_letters.queue, limit=1)
+    event = event_of(entry)
+    assert event is not None
+    is_taken = queue.redrive(event)
     if is_taken:
         workshop.spool.remove(entry.id)
     return is_taken
@@ -96,7 +98,7 @@ def test_an_event_that_always_fails_is_a_dead_letter_after_three_attempts(tmp_pa
         }
         assert record["responsePayload"]["errorType"] == "ValueError"
         assert record["responsePayload"]["errorMessage"] == "no"
-        assert workshop.spool.count(workshop.member.queue.queue) == 0
+        assert workshop.spool.count(workshop.member.queue.backlog.queue) == 0
         assert workshop.member.metrics.async_events_dropped == 1
 
 
@@ -327,7 +329,7 @@ def test_a_full_function_lets_events_wait_on_disk_and_runs_them_all_in_order(
         assert workshop.member.metrics.throttles >= 19
         assert workshop.until_sent("out", 20) == list(range(20))
         workshop.settle()
-        assert workshop.spool.count(workshop.member.queue.queue) == 0
+        assert workshop.spool.count(workshop.member.queue.backlog.queue) == 0
 
 
 # Redrive, and clicks.
@@ -345,7 +347,7 @@ def test_a_redriven_event_runs_again_and_sends_the_receipt(tmp_path: Path) -> No
         receipts = workshop.until_sent("iotbutton/one/receipt", 2)
         workshop.settle()
         assert [receipt["outcome"] for receipt in receipts] == ["deadletter", "processed"]
-        assert workshop.spool.count(workshop.member.queue.dead_letter_queue) == 0
+        assert workshop.spool.count(workshop.member.queue.dead_letters.queue) == 0
         assert len(set(file.read_text().split())) == 1
         workshop.click(eventId="one", file=str(file), failures=0)
         assert workshop.until_sent("iotbutton/one/receipt", 3)[2]["outcome"] == "processed"
@@ -428,7 +430,7 @@ def test_an_event_whose_last_output_is_under_way_is_finished_and_not_run_again(
         workshop.run_until(lambda: workshop.settled, what="it is settled")
         workshop.settle()
         assert workshop.settled == [("mine", "one", "processed")]
-        assert workshop.spool.count(workshop.member.queue.queue) == 0
+        assert workshop.spool.count(workshop.member.queue.backlog.queue) == 0
     assert len(file.read_text().split()) == 2
 
 
@@ -454,13 +456,13 @@ def test_a_full_disk_lets_no_source_forget_an_event(
 def test_dead_letters_are_kept_up_to_a_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.runtime.asynchronous._MOST_DEAD_LETTERS", 5)
+    monkeypatch.setattr("functions.runtime.dead_letter_box._MOST", 5)
     with one_function(tmp_path, FAILING, retries=0) as workshop:
         for number in range(12):
             workshop.take(b"%d" % number)
         workshop.until_sent(DEAD, 12)
         workshop.settle()
-        assert workshop.spool.count(workshop.member.queue.dead_letter_queue) == 5
+        assert workshop.spool.count(workshop.member.queue.dead_letters.queue) == 5
 
 
 def test_a_thousand_failing_events_each_become_one_dead_letter(tmp_path: Path) -> None:
@@ -510,7 +512,7 @@ def test_an_event_stays_on_disk_until_the_broker_has_its_receipt(
     rule = "SELECT * FROM 'iotbutton/+'"
     options: dict[str, Any] = {"publish_result_to": "out", "delays": (0.05,)}
     with one_function(tmp_path, COUNTING, rule, handshakes=handshakes, **options) as workshop:
-        queue = workshop.member.queue.queue
+        queue = workshop.member.queue.backlog.queue
         workshop.broker.held = {"iotbutton/one/receipt"}
         workshop.click(eventId="one", file=str(file), failures=1)
         workshop.until_sent("iotbutton/one/receipt")
@@ -565,7 +567,7 @@ def test_a_click_that_the_window_has_forgotten_while_it_was_held_is_published_on
         workshop.until_sent("iotbutton/one/receipt")
         workshop.settle()
         assert len(workshop.sent_to("out")) == 1
-        assert workshop.spool.count(workshop.member.queue.queue) == 0
+        assert workshop.spool.count(workshop.member.queue.backlog.queue) == 0
 
 
 def test_a_redrive_in_the_moment_in_which_an_event_becomes_a_dead_letter_loses_it_not(
@@ -578,7 +580,7 @@ def test_a_redrive_in_the_moment_in_which_an_event_becomes_a_dead_letter_loses_i
         workshop.until_sent(DEAD)
         workshop.broker.is_holding = False
         workshop.broker.acknowledge_all()  # kept now, and not yet committed
-        assert workshop.spool.count(queue.dead_letter_queue) == 1
+        assert workshop.spool.count(queue.dead_letters.queue) == 1
         assert not redrive(workshop)
         workshop.settle()
         assert redrive(workshop)

@@ -209,7 +209,9 @@ def test_a_click_is_acknowledged_however_deep_its_other_fields_nest(tmp_path: Pa
             for depth in depths
         ]
         workshop.settle()
-        held_back = workshop.spool.count(workshop.member.queue.queue)  # it failed: a retry waits
+        held_back = workshop.spool.count(
+            workshop.member.queue.backlog.queue
+        )  # it failed: a retry waits
         assert sorted(workshop.acknowledged) == packets, held_back
 
 
@@ -236,7 +238,7 @@ def test_what_is_no_json_is_a_dead_letter_with_its_bytes(tmp_path: Path, payload
         assert kept == payload
         assert record["requestContext"]["approximateInvokeCount"] == 0
         assert workshop.acknowledged == [packet]
-        assert workshop.spool.count(workshop.member.queue.dead_letter_queue) == 1
+        assert workshop.spool.count(workshop.member.queue.dead_letters.queue) == 1
 
 
 def test_a_message_that_comes_while_the_runtime_stops_stays_with_the_broker(

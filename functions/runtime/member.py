@@ -8,10 +8,10 @@ from typing import Any
 
 from functions.runtime.asynchronous import Asynchronous
 from functions.runtime.control import FunctionMetrics, FunctionStatus, State
-from functions.runtime.environment import Plan
 from functions.runtime.logs import LogBook
 from functions.runtime.manifest.model import FunctionSpec
 from functions.runtime.metrics import Metrics
+from functions.runtime.plan import Plan
 from functions.runtime.pool import Pool
 from functions.runtime.runs import Ended, Run
 from functions.runtime.shared import Shared

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Protocol
 
-from functions.runtime.environment import Environment, Plan
+from functions.runtime.environment import Environment
+from functions.runtime.plan import Plan
 from functions.runtime.runs import Ended, Run, error_response
 from iot_button.loop import Loop, Timer
 
@@ -183,7 +184,7 @@ class Pool:
             runs = len(environment.runs)
             if not runs and environment.is_ready:
                 return environment
-            if environment.is_ready and environment.head_since < stalled_before:
+            if environment.is_ready and environment.limit.since < stalled_before:
                 continue
             if best is None or runs < len(best.runs):
                 best = environment
@@ -211,7 +212,7 @@ class Pool:
         now = time.monotonic()
         usable = [e for e in self.environments if not e.is_stopping]
         is_starting = any(not e.is_ready for e in usable)
-        prompt = sum(1 for e in usable if not e.runs or now - e.head_since < _MUCH_WORK)
+        prompt = sum(1 for e in usable if not e.runs or now - e.limit.since < _MUCH_WORK)
         work = len(self.waiting) * self._usual_duration
         is_needed = not prompt or work / prompt > _MUCH_WORK
         if is_needed and not is_starting and self._is_open():
@@ -246,7 +247,7 @@ class Pool:
         is_any_deep = False
         for environment in self.environments:
             if len(environment.runs) > 1:
-                if now - environment.head_since > _STALLED_AFTER:
+                if now - environment.limit.since > _STALLED_AFTER:
                     self._put_back(environment.take_back())
                 else:
                     is_any_deep = True

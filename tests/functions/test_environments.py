@@ -246,7 +246,7 @@ def test_a_process_that_ends_at_import_fails_the_event_that_met_it(
 def test_an_import_longer_than_its_time_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.runtime.environment._INIT_TIMEOUT", 0.3)
+    monkeypatch.setattr("functions.runtime.time_limit._INIT_TIMEOUT", 0.3)
     with one_function(tmp_path, "import time\ntime.sleep(60)\n", timeout=5.0) as workshop:
         ended = workshop.result(b"1")
         assert b"timed out after 0.30 seconds" in ended.payload

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from iot_button.errors import IotButtonError
+from iot_button.hosts import in_url
 from iot_button.settings import FunctionsSettings
 
 T = TypeVar("T")
@@ -105,8 +106,7 @@ class RuntimeClient:
     def __init__(self, settings: FunctionsSettings) -> None:
         self._host = _EVERYWHERE.get(settings.host, settings.host)
         self._port = settings.port
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        self.url = f"http://{host}:{self._port}"
+        self.url = f"http://{in_url(self._host)}:{self._port}"
 
     def functions(self) -> list[FunctionStatus]:
         """Return all functions as they are.

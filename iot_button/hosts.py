@@ -4,7 +4,7 @@ import contextlib
 import re
 import socket
 
-from iot_button.settings import is_loopback
+from iot_button.setting_types import is_loopback
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z.-]{1,253})(:[0-9]{1,5})?")
 

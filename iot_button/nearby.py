@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from iot_button.errors import IotButtonError
+from iot_button.hosts import in_url
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, Zeroconf
@@ -26,8 +27,8 @@ class Nearby:
     tls: bool
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.name} at {'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
+        scheme = "mqtts" if self.tls else "mqtt"
+        return f"{self.name} at {scheme}://{in_url(self.host)}:{self.port}"
 
 
 def look_around(seconds: float, *, interfaces: Sequence[str] | None = None) -> list[Nearby]:

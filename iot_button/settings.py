@@ -7,6 +7,7 @@ import msgspec
 
 from iot_button.bridge_settings import BridgeSettings
 from iot_button.dashboard_settings import DashboardSettings as DashboardSettings
+from iot_button.hosts import in_url
 from iot_button.house import HOUSE_NAME
 from iot_button.setting_types import Delays, Port, Seconds, Text
 from iot_button.setting_types import is_loopback as is_loopback
@@ -36,8 +37,7 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Return the address without its account, fit for a message."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
+        return f"{'mqtts' if self.tls else 'mqtt'}://{in_url(self.host)}:{self.port}"
 
     def __repr__(self) -> str:
         return f"BrokerAddress({self})"  # no password in a log

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from functions.commands.output import clean
 from iot_button.errors import IotButtonError
+from iot_button.hosts import in_url
 from iot_button.settings import FunctionsSettings
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ class Client:
         self._port = settings.port
         self._connection: http.client.HTTPConnection | None = None
         self._is_aborted = False
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        self.url = f"http://{host}:{settings.port}"
+        self.url = f"http://{in_url(settings.host)}:{settings.port}"
 
     def ask(
         self,

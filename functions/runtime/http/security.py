@@ -12,7 +12,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import Forbidden
 
 from functions.runtime.http.route_table import RESERVED
-from iot_button.hosts import is_own_host
+from iot_button.hosts import in_url, is_own_host
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _OWN_SITES: Final = frozenset({"same-origin", "none"})
@@ -39,8 +39,7 @@ def protect(app: Flask, *, host: str) -> None:
 
 
 def _wrong_host(configured: str) -> str:
-    name = f"[{configured}]" if ":" in configured else configured
-    own = f"http://{name}:{request.environ['SERVER_PORT']}"
+    own = f"http://{in_url(configured)}:{request.environ['SERVER_PORT']}"
     return f"this runtime does not answer to this Host: use {own}, or localhost and the same port"
 
 

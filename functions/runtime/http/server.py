@@ -17,6 +17,7 @@ from typing import Any, Final
 from functions.runtime.control import Control
 from functions.runtime.http.deployment import Deployment
 from iot_button.errors import IotButtonError, PortTakenError, StopTimeoutError
+from iot_button.hosts import in_url
 from iot_button.settings import FunctionsSettings
 
 log = logging.getLogger(__name__)
@@ -226,4 +227,4 @@ class HttpSide:
 
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{in_url(host)}:{port}"

@@ -15,7 +15,7 @@ from iot_button.accounts_file import AccountFile
 from iot_button.cli import LazyGroup, Table
 from iot_button.console import say_ready
 from iot_button.errors import IotButtonError, SettingError
-from iot_button.hosts import in_url
+from iot_button.hosts import in_url, reachable
 from iot_button.house import make_house
 from iot_button.lifetime import Lifetime
 from iot_button.open_files import allow_most_open_files
@@ -114,7 +114,7 @@ def _addresses(broker: "EmbeddedBroker | MosquittoBroker") -> dict[str, str]:
         "secureWebsocket": ("wss", broker.websocket_tls_port),
     }
     return {
-        name: f"{scheme}://{in_url(broker.host)}:{port}"
+        name: f"{scheme}://{in_url(reachable(broker.host))}:{port}"
         for name, (scheme, port) in ports.items()
         if port is not None
     }

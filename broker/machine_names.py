@@ -5,6 +5,7 @@ import ctypes.util
 import ipaddress
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 
 from iot_button.setting_checks import HOST_NAME
@@ -29,6 +30,25 @@ def addresses() -> list[Address]:
     found = {a for a in _of_interfaces() if not (a.is_loopback or a.is_unspecified)}
     usable = [a for a in found if not (a.version == 6 and a.is_link_local)]
     return sorted(usable, key=lambda a: (a.version, a))[:_MOST_ADDRESSES]
+
+
+def is_known(name: str, *, timeout: float = 2.0) -> bool:
+    """Whether a name or address leads anywhere; also where nobody says so within `timeout` s.
+
+    The system's resolver knows no timeout of its own that one could set.
+    """
+    unknown = threading.Event()
+
+    def ask() -> None:
+        try:
+            socket.getaddrinfo(name, None)
+        except (OSError, UnicodeError):  # the second of a label beyond 63 letters
+            unknown.set()
+
+    thread = threading.Thread(target=ask, name="resolver", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    return not unknown.is_set()
 
 
 class _Interface(ctypes.Structure):

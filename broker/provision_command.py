@@ -12,6 +12,7 @@ from iot_button.console import emit, say
 from iot_button.errors import IotButtonError
 from iot_button.events import SERIAL_NUMBER, format_instant
 from iot_button.files import StorageError, make_private_folder, write_private
+from iot_button.hosts import in_url
 from iot_button.options import takes_settings
 from iot_button.settings import Settings
 
@@ -123,6 +124,7 @@ def _provision(
         f"{serial}: its certificate and key are in {folder}, and the key is nowhere else; they are "
         f"for {identity.address}"
     )
+    _warn_of_name(_host(settings))
     if settings.broker.tls_port is None and not settings.broker.is_external:
         say(f"  let the broker listen there: iot-button up --tls-port {_TLS_PORT}")
 
@@ -181,12 +183,27 @@ def _list(settings: Settings) -> None:
 
 
 def _address(settings: Settings) -> str:
-    """Return where buttons find the broker: the first of its names that is set, or its own."""
+    """Return where buttons find the broker."""
+    return f"mqtts://{in_url(_host(settings))}:{settings.broker.tls_port or _TLS_PORT}"
+
+
+def _host(settings: Settings) -> str:
+    """Return the first of the broker's names that is set, or the machine's own."""
     from broker.machine_names import host_name
 
-    host = next(iter(settings.broker.names), f"{host_name()}.local")
-    port = settings.broker.tls_port or _TLS_PORT
-    return f"mqtts://[{host}]:{port}" if ":" in host else f"mqtts://{host}:{port}"
+    return next(iter(settings.broker.names), f"{host_name()}.local")
+
+
+def _warn_of_name(host: str) -> None:
+    """Say where a name leads nowhere. A .local one the local network knows, and we perhaps not."""
+    from broker.machine_names import is_known
+
+    if not host.endswith(".local") and not is_known(host):
+        say(
+            f"  {host} leads nowhere from this machine, and buttons look for the broker there: "
+            'set broker.names in the settings file, ["broker.example.com"] or an address, or '
+            "IOT_BUTTON_BROKER_NAMES, and provision again"
+        )
 
 
 def _check_folder(folder: Path, ca: Path) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 import termios
+import threading
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key, pkcs12
 
+from broker import machine_names
 from broker.bundle import Identity, new_passphrase
 from broker.certificates import ServerCertificates, common_name, open_authority
 from iot_button.accounts_file import AccountFile, Role
@@ -96,6 +98,27 @@ def test_the_files_can_be_put_elsewhere(shell: Shell, tmp_path: Path) -> None:
     (line,) = shell.run("KITCHEN-1", "--out", str(tmp_path / "usb" / "stick"))
     assert line["files"][0] == str(tmp_path / "usb" / "stick" / "ca.pem")
     assert not (shell.state / "provisioned").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_warned"),
+    [("nowhere.invalid", True), ("localhost", False), ("192.0.2.7", False), ("b.local", False)],
+)
+def test_a_broker_name_that_leads_nowhere_is_said_with_its_setting(
+    shell: Shell, name: str, is_warned: bool
+) -> None:
+    """RFC 6761: `invalid` has no names. A button with it would look for its broker for ever."""
+    shell.run("KITCHEN-1", IOT_BUTTON_BROKER_NAMES=name)
+    assert (f"{name} leads nowhere from this machine" in shell.said) == is_warned
+    assert ("set broker.names" in shell.said) == is_warned
+
+
+def test_a_resolver_that_does_not_answer_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_: answer.wait(DEADLINE))
+    assert machine_names.is_known("slow.example.com", timeout=0.01)
+    assert not answer.is_set()
+    answer.set()
 
 
 def test_the_ca_of_another_installation_is_not_overwritten(shell: Shell, tmp_path: Path) -> None:

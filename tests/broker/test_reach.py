@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from iot_button.hosts import reachable
 from tests.broker.guarded import House, added, answer
 from tests.conftest import Start
 from tests.support import require_program
@@ -40,7 +41,7 @@ def test_with_accounts_it_listens_warns_and_lets_nobody_in_without_one(
     password = added(environment, "me", "--admin")
     broker = start("broker", "--broker", kind, *FREE, **EVERYWHERE)
     house = House(broker, environment, {"me": password})
-    broker.address("mqtt")
+    assert broker.address("mqtt") == f"mqtt://{reachable('0.0.0.0')}:{broker.port('mqtt')}"
     broker.wait_for("without TLS, passwords cross the network in clear text")
     for way in ("mqtt", "websocket"):
         assert answer(house, None, None, way=way) == 5

@@ -37,12 +37,14 @@ export class Fresh {
 /** A live region that sums up instead of reading each row. */
 export class Heard {
   #region;
+  #names;
   #count = 0;
   #latest = null;
   #timer = 0;
 
-  constructor(region) {
+  constructor(region, names) {
     this.#region = region;
+    this.#names = names;
   }
 
   add(clicks) {
@@ -55,7 +57,7 @@ export class Heard {
   #speak() {
     this.#timer = 0;
     const { clickType, serialNumber } = this.#latest;
-    const what = `${clickType.toLowerCase()} by ${serialNumber}`;
+    const what = `${clickType.toLowerCase()} by ${this.#names.of(serialNumber)}`;
     this.#region.textContent = this.#count === 1 ? `New click: ${what}.`
       : `${this.#count} new clicks, the latest ${what}.`;
     this.#count = 0;

@@ -6,22 +6,23 @@ import { Gesture, listen } from "./gesture.js";
 import { Names } from "./names.js";
 import { Older } from "./older.js";
 import { Press } from "./press.js";
-import { ask } from "./request.js";
 import { Rows } from "./rows.js";
 import { follow } from "./shell.js";
 
 const KNOWN = 1000; // clicks kept for another filter, and as many while paused
 const ENOUGH = 30; // rows that fill a screen
+const OFFERED = 200; // buttons to choose from
 
 const byId = (id) => document.getElementById(id);
 
 const press = new Press({ light: byId("light"), outcome: byId("outcome") });
-const filters = new Filters({ form: byId("filters"), toggle: byId("filter"), onChange: restart });
-const names = new Names({ isWanted: () => "text" in filters.values, onChange: choose });
+const names = new Names({ onChange: showNames });
+const filters = new Filters({ form: byId("filters"), toggle: byId("filter"), names, onChange: choose });
 const rows = new Rows({
   body: byId("rows"),
   rowTemplate: byId("row"),
   detailsTemplate: byId("details"),
+  names,
   onDrawn(count) {
     older.offer();
     showEmpty(count);
@@ -34,24 +35,26 @@ const older = new Older({
   query: () => filters.values,
 });
 const fresh = new Fresh({ pill: byId("fresh"), edge: byId("top-edge"), scroller: byId("scroller") });
-const heard = new Heard(byId("heard"));
+const heard = new Heard(byId("heard"), names);
 const pause = byId("pause");
 
 let known = []; // oldest first
 let waiting = []; // what came while paused, oldest first
 let waits = 0; // how many of it match, also of what is no longer kept
 let isTooMany = false; // more than is kept
-let matches = filters.matcher(names);
+let matches = filters.matcher();
 let isPaused = false;
 
-function restart() {
-  choose();
-  names.learn();
+function choose() {
+  matches = filters.matcher();
+  show();
 }
 
-function choose() {
-  matches = filters.matcher(names);
-  show();
+function showNames() {
+  rows.name();
+  filters.named();
+  offerButtons();
+  if (filters.isSet) choose();
 }
 
 /** Show anew; what waits goes on waiting. */
@@ -124,14 +127,11 @@ pause.addEventListener("click", () => {
   } else bring(held, held.filter(matches));
 });
 
-byId("filter").addEventListener("click", offerSerials, { once: true });
-
-async function offerSerials() {
-  const { buttons } = await ask("/api/buttons").catch(() => ({ buttons: [] }));
-  byId("serials").replaceChildren(...buttons.slice(0, 200).map((button) => {
+function offerButtons() {
+  byId("serials").replaceChildren(...names.serialNumbers.slice(0, OFFERED).map((serialNumber) => {
     const option = document.createElement("option");
-    option.value = button.serialNumber;
-    option.label = button.name ?? button.serialNumber;
+    option.value = names.alone(serialNumber);
+    if (option.value !== serialNumber) option.label = serialNumber;
     return option;
   }));
 }

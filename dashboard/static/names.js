@@ -1,35 +1,63 @@
-// What people call the buttons: clicks carry serial numbers alone, but are found by name and place.
+// What people call the buttons: clicks carry serial numbers alone.
 
 import { Again } from "./again.js";
 import { ask } from "./request.js";
 
+const fold = (text) => text.trim().toLowerCase();
+
 export class Names {
-  #searched = new Map(); // serial number -> name and place
+  #buttons = new Map(); // serial number -> name, place, and both as one text
+  #counts = new Map(); // name, folded -> how many buttons have it
   #changed;
-  #isWanted;
   #again;
 
-  constructor({ isWanted, onChange }) {
-    this.#isWanted = isWanted;
+  constructor({ onChange }) {
     this.#changed = onChange;
     this.#again = new Again(() => this.learn());
   }
 
-  /** Name and place of a button as one text; undefined where they are not known. */
-  of(serialNumber) {
-    return this.#searched.get(serialNumber);
+  /** The serial numbers of all buttons, those that were pressed last first. */
+  get serialNumbers() {
+    return [...this.#buttons.keys()];
   }
 
-  /** Ask for the names, where they are wanted; those of before serve meanwhile. */
+  /** What to call a button: its name, or its serial number where it has none. */
+  of(serialNumber) {
+    return this.#buttons.get(serialNumber)?.name || serialNumber;
+  }
+
+  /** Name and place of a button as one text; undefined where they are not known. */
+  searched(serialNumber) {
+    return this.#buttons.get(serialNumber)?.searched;
+  }
+
+  /** The name by which one button alone is found; its serial number where there is none. */
+  alone(serialNumber) {
+    const name = this.of(serialNumber);
+    return this.#counts.get(fold(name)) === 1 && !this.#buttons.has(name) ? name : serialNumber;
+  }
+
+  /** The serial number that is meant by a name or a serial number; the same text where none is. */
+  meant(text) {
+    if (this.#buttons.has(text) || this.#counts.get(fold(text)) !== 1) return text;
+    return this.serialNumbers.find((serialNumber) => fold(this.of(serialNumber)) === fold(text));
+  }
+
+  /** Ask for the names; those of before serve meanwhile. */
   async learn() {
-    if (!this.#isWanted()) return;
     this.#again.begins();
     const { buttons } = await ask("/api/buttons").catch(() => ({ buttons: null }));
     if (buttons === null) return;
-    const named = buttons.filter(({ name, place }) => name || place);
-    const found = new Map(named.map((it) => [it.serialNumber, `${it.name ?? ""}\n${it.place ?? ""}`]));
-    const isSame = found.size === this.#searched.size && [...found].every(([key, text]) => this.of(key) === text);
-    this.#searched = found;
+    const known = this.#buttons;
+    this.#buttons = new Map(buttons.map(({ serialNumber, name, place }) => (
+      [serialNumber, { name, searched: `${name ?? ""}\n${place ?? ""}` }]
+    )));
+    this.#counts = new Map();
+    for (const { name } of this.#buttons.values()) {
+      if (name) this.#counts.set(fold(name), (this.#counts.get(fold(name)) ?? 0) + 1);
+    }
+    const isSame = this.#buttons.size === known.size
+      && [...this.#buttons].every(([key, { searched }]) => known.get(key)?.searched === searched);
     if (!isSame) this.#changed();
   }
 }

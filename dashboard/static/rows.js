@@ -22,6 +22,7 @@ export class Rows {
   #row;
   #details;
   #drawn;
+  #names;
   #pending = [];
   #frame = 0;
   #clicks = new WeakMap(); // table row -> click
@@ -34,7 +35,9 @@ export class Rows {
   /** How many clicks are shown. */
   count = 0;
 
-  constructor({ body, rowTemplate, detailsTemplate, onDrawn = () => {} }) {
+  /** `names` knows what people call the buttons; null: no button need be named. */
+  constructor({ body, rowTemplate, detailsTemplate, names = null, onDrawn = () => {} }) {
+    this.#names = names;
     this.#table = body.parentElement;
     this.#row = rowTemplate.content.firstElementChild;
     this.#details = detailsTemplate.content.firstElementChild;
@@ -79,6 +82,11 @@ export class Rows {
     }
     for (const body of [...this.#table.tBodies].slice(1)) if (body.childElementCount === 0) body.remove();
     this.draw();
+  }
+
+  /** Call the buttons of all rows by the names that they have now. */
+  name() {
+    for (const row of this.#table.querySelectorAll("tr.click")) this.#nameButton(row);
   }
 
   /** Make room for so many older clicks: while they are asked for, none shall go at the end. */
@@ -167,13 +175,12 @@ export class Rows {
 
   #newRow(click, flash) {
     const row = this.#row.cloneNode(true);
-    const [when, serial, type, power, address, took] = row.children;
+    const [when, , type, power, address, took] = row.children;
     this.#clicks.set(row, click);
     row.dataset.eventId = click.eventId ?? "";
     row.classList.toggle("fresh", flash);
     when.firstElementChild.textContent = moment(click.receivedAt);
-    serial.firstElementChild.textContent = click.serialNumber;
-    serial.title = click.serialNumber;
+    this.#nameButton(row);
     type.firstElementChild.dataset.kind = click.clickType;
     type.firstElementChild.firstElementChild.textContent = click.clickType.toLowerCase();
     showBattery(power, click.batteryMillivolts, click.batteryHighest);
@@ -181,6 +188,15 @@ export class Rows {
     address.title = click.ipAddress;
     took.textContent = click.latencyMs === null ? "–" : latency(click.latencyMs);
     return row;
+  }
+
+  #nameButton(row) {
+    const { serialNumber } = this.#clicks.get(row);
+    const cell = row.querySelector(".serial");
+    const name = this.#names?.of(serialNumber) ?? serialNumber;
+    cell.firstElementChild.textContent = name;
+    cell.classList.toggle("named", name !== serialNumber);
+    cell.title = name === serialNumber ? name : `${name}\n${serialNumber}`;
   }
 
   #toggle(event) {

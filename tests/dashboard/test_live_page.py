@@ -1,11 +1,17 @@
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dashboard.live import Hub
+from dashboard.store.buttons import Change, change
 from iot_button.events import ProcessedClick
 from tests.dashboard.helpers import Serve, show
+from tests.dashboard.kept import Kept
+from tests.dashboard.looking import overflow
 from tests.dashboard.sample_api import answer_with, row
 from tests.support import DEADLINE
 
@@ -243,11 +249,72 @@ def test_a_text_is_found_in_what_a_button_is_called_and_in_the_moment(
         hub, ProcessedClick(serial_number="B-1", click_type="SINGLE", timestamp="2026-11-22T10:15Z")
     )
     open_page(page, port, "/?text=KÜCHE")
-    expect(page.locator("tr.click .serial")).to_have_text(["K-1"])
+    expect(page.locator("tr.click .serial")).to_have_text(["Küche"])
     add(hub, "B-2")
     add(hub, "K-1", click_type="LONG")
-    expect(page.locator("tr.click .serial")).to_have_text(["K-1", "K-1"])
+    expect(page.locator("tr.click .serial")).to_have_text(["Küche", "Küche"])
     page.get_by_label("Text").fill("STOVE")
-    expect(page.locator("tr.click .serial")).to_have_text(["K-1", "K-1"])
+    expect(page.locator("tr.click .serial")).to_have_text(["Küche", "Küche"])
     page.get_by_label("Text").fill("t10:15z")
     expect(page.locator("tr.click .serial")).to_have_text(["B-1"])
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Kept]:
+    with Kept(tmp_path) as dashboard:
+        dashboard.click("KITCHEN")
+        dashboard.click("LAB-07")
+        call(dashboard, "KITCHEN", "Kitchen bell")
+        yield dashboard
+
+
+def call(kept: Kept, serial_number: str, name: str) -> None:
+    assert kept.store.run(partial(change, serial_number=serial_number, wanted=Change(name=name)))
+
+
+def test_a_click_bears_its_buttons_name_and_follows_a_new_one(page: Page, kept: Kept) -> None:
+    page.clock.install()
+    open_page(page, kept.port)
+    cells = page.locator("tr.click .serial")
+    expect(cells).to_have_text(["LAB-07", "Kitchen bell"])
+    expect(cells.last).to_have_attribute("title", "Kitchen bell\nKITCHEN")
+    kept.click("KITCHEN", click_type="LONG")
+    expect(cells.first).to_have_text("Kitchen bell")
+    page.clock.run_for(1000)
+    expect(page.locator("#heard")).to_have_text("New click: long by Kitchen bell.")
+    cells.first.click()
+    expect(page.locator(".details dd").first).to_have_text("KITCHEN")
+    call(kept, "KITCHEN", "<img src=x>" + "x" * 53)
+    page.clock.run_for(61_000)
+    expect(cells.first).to_have_text("<img src=x>" + "x" * 53)
+    for width in (320, 390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert overflow(page) <= 0, width
+
+
+def test_the_filter_takes_a_buttons_name_and_keeps_its_serial_number(
+    page: Page, kept: Kept
+) -> None:
+    page.clock.install()
+    open_page(page, kept.port)
+    page.get_by_role("button", name="Filter").click()
+    field = page.get_by_label("Button", exact=True)
+    expect(page.locator("#serials option")).to_have_count(2)
+    assert page.locator("#serials").evaluate("it => [...it.options].map(o => o.value)") == [
+        "LAB-07",
+        "Kitchen bell",
+    ]
+    field.fill("kitchen BELL")
+    page.clock.run_for(1000)
+    cells = page.locator("tr.click .serial")
+    expect(cells).to_have_text(["Kitchen bell"])
+    assert urlsplit(page.url).query == "serialNumber=KITCHEN"
+    page.get_by_label("Text").focus()
+    call(kept, "KITCHEN", "Bell")
+    page.clock.run_for(61_000)
+    expect(field).to_have_value("Bell")
+    expect(cells).to_have_text(["Bell"])
+    call(kept, "LAB-07", "Bell")  # two of one name are told by their serial numbers
+    page.clock.run_for(61_000)
+    expect(field).to_have_value("KITCHEN")
+    expect(cells).to_have_text(["Bell"])

@@ -1,13 +1,15 @@
 """What the same work would have cost on AWS: what was used times what AWS asks for it.
 
-On-demand prices of the region us-east-1 (N. Virginia) for x86, before taxes, as AWS published them
-in 2025:
-- Lambda, https://aws.amazon.com/lambda/pricing/: 0.20 USD for a million requests, 0.0000166667 USD
-  for a GB-second (up to 6 billion a month), billed by the millisecond, begun ones in full. Free in
-  each month, for ever: a million requests and 400,000 GB-seconds.
-- IoT Core, https://aws.amazon.com/iot-core/pricing/: 1.00 USD for a million messages of up to 5 KB,
-  0.15 USD for a million rules triggered, as much for a million actions, 0.08 USD for a million
-  minutes of connection. Its free tier ends after a year, and is left out here.
+On-demand prices of the region us-east-1 (N. Virginia) for x86, before taxes, as AWS published them:
+- Lambda, in force since 1 October 2025 (AWS's price list, asked on 28 October 2025;
+  https://aws.amazon.com/lambda/pricing/): 0.20 USD for a million requests, 0.0000166667 USD for a
+  GB-second (up to 6 billion a month), billed by the millisecond, begun ones in full. Free in each
+  month, for ever: a million requests and 400,000 GB-seconds.
+- IoT Core, in 2025 (https://aws.amazon.com/iot-core/pricing/): 1.00 USD for a million messages of
+  up to 5 KB, 0.15 USD for a million rules triggered, as much for a million actions, 0.08 USD for a
+  million minutes of connection. Messages and minutes cost the same in the examples of AWS's pages
+  on 20 September and 7 October 2026; for rules and actions we know of no later date. Its free tier
+  ends after a year, and is left out here.
 
 What one event is there: a message in, a rule with one action, the result's message in, and the same
 out to one dashboard. A button is connected for a minute with each click, a dashboard always.
@@ -22,7 +24,9 @@ import msgspec
 from iot_button.dashboard_settings import SERVER_PRICE
 
 REGION: Final = "us-east-1"
-PRICES_OF: Final = "2025"
+PRICES_OF: Final = (
+    "1 October 2025 (Lambda) and of 2025 (IoT Core; messages and minutes the same in October 2026)"
+)
 SOURCES: Final = (
     "https://aws.amazon.com/lambda/pricing/",
     "https://aws.amazon.com/iot-core/pricing/",

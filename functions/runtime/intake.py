@@ -6,16 +6,8 @@ gets its receipt again.
 """
 
 import functools
-import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-import msgspec
-
-from functions.runtime import dead_letters
-from functions.runtime.asynchronous import Asynchronous
 from functions.runtime.events import ClickId, Event
 from functions.runtime.identity import (
     Deliveries,
@@ -24,73 +16,27 @@ from functions.runtime.identity import (
     new_request_id,
     request_id_of_rule,
 )
+from functions.runtime.matching import Matching, Subscription
 from functions.runtime.outcomes import DEAD_LETTER, HELD, PROCESSED, SKIPPED
-from functions.runtime.rules import NO_MATCH, Rule, RuleMessage, RulePayloadError
-from functions.runtime.rules.filters import topic_matches
+from functions.runtime.pending import Pending
+from functions.runtime.refusals import Refusals
+from functions.runtime.rule_events import all_fields, event_of
+from functions.runtime.rules import RulePayloadError
 from functions.runtime.seen import Key
 from functions.runtime.shared import Shared
 from iot_button.errors import NotAClickError
-from iot_button.events import decode_click, event_id_at, utc_now
+from iot_button.events import decode_click, event_id_at
 from iot_button.messages import Delivery, Message
 from iot_button.topics import Topics
 from iot_button.traces import read_context
 
-log = logging.getLogger(__name__)
-
 Callback = Callable[[], None]
-
-_SAID_SINGLY = 10
-_SAID_EVERY = 1000
-_KNOWN_TOPICS = 4096
-CLICKS = "iotbutton/+"
-"""What comes on these topics has to be a click. Without the prefix, as all topics here."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """A rule and the function that gets its events; `number` counts a function's rules."""
-
-    rule: Rule
-    function: Asynchronous
-    number: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """What a topic means here: whose rules it matches, and whether it is one of clicks."""
-
-    subscriptions: tuple[Subscription, ...]
-    is_of_clicks: bool
-
-
-class _Pending:
-    """A message, until all its events are safe. One that comes again joins the first."""
-
-    __slots__ = ("_acknowledge", "_deliveries", "_missing")
-
-    def __init__(self, acknowledge: Callable[[Delivery], None], delivery: Delivery) -> None:
-        self._acknowledge = acknowledge
-        self._deliveries = [delivery]
-        self._missing = 1
-
-    def expect(self) -> None:
-        self._missing += 1
-
-    def one_safe(self) -> None:
-        self._missing -= 1
-        if self._missing == 0:
-            for delivery in self._deliveries:
-                self._acknowledge(delivery)
-
-    def join(self, delivery: Delivery) -> None:
-        if self._missing:
-            self._deliveries.append(delivery)
-        else:
-            self._acknowledge(delivery)
 
 
 class Intake:
     """Takes every message of the runtime's session. On the loop's thread.
+
+    `refusals`: what was passed over, and why.
 
     Args:
         subscriptions: all rules of the manifest.
@@ -105,15 +51,14 @@ class Intake:
         shared: Shared,
         acknowledge: Callable[[Delivery], None],
     ) -> None:
-        self.counts: Counter[str] = Counter()
+        self.refusals = Refusals(shared.outputs, acknowledge)
         self.is_stopping = False
-        self._subscriptions = subscriptions
         self._topics = topics
         self._shared = shared
         self._acknowledge = acknowledge
-        self._deliveries: Deliveries[_Pending] = Deliveries()
+        self._deliveries: Deliveries[Pending] = Deliveries()
         self._under_way: dict[Key, list[Callback]] = {}
-        self._matching: dict[str, _Place] = {}
+        self._matching = Matching(subscriptions)
 
     def resume(self, keys: Iterable[Key]) -> None:
         """Know these clicks as under way, from before our start."""
@@ -124,9 +69,9 @@ class Intake:
         if self.is_stopping:
             return
         topic = self._topics.local(message.topic)
-        place = self._place(topic)
+        place = self._matching.place(topic)
         if message.retained or not place.subscriptions:
-            self._refuse(message, topic)
+            self.refusals.refuse(message, topic)
             return
         try:
             if place.is_of_clicks:
@@ -134,7 +79,7 @@ class Intake:
             else:
                 self._take_other(message, topic, place.subscriptions)
         except (NotAClickError, RulePayloadError) as error:
-            self._bury(message, topic, place.subscriptions[0].function, error)
+            self.refusals.bury(message, topic, place.subscriptions[0].function, error)
 
     def settled(
         self, function: str, click: ClickId, _outcome: str, on_told: Callback = lambda: None
@@ -156,7 +101,7 @@ class Intake:
         self, message: Message, topic: str, subscriptions: Sequence[Subscription]
     ) -> None:
         click = decode_click(message.payload, serial_number=Topics.serial_number(topic))
-        fields = _all_fields(message.payload)
+        fields = all_fields(message.payload)
         is_known_again = click.event_id is not None or click.clicked_at is not None
         pending = self._pending_for(message, is_known_again=is_known_again)
         if pending is None:
@@ -177,7 +122,7 @@ class Intake:
                 )
                 if self._is_repeat(subscription, click_id, pending):
                     continue
-            body = self._body(subscription.rule, message, topic, fields)
+            body = event_of(subscription.rule, message, topic, fields, self._shared.clock)
             self._start(subscription, body, new_request_id(), click_id, pending, message)
         pending.one_safe()
 
@@ -195,22 +140,22 @@ class Intake:
             self._shared.seen.take(key, known)
         return known
 
-    def _pending_for(self, message: Message, *, is_known_again: bool) -> _Pending | None:
+    def _pending_for(self, message: Message, *, is_known_again: bool) -> Pending | None:
         """Return the bookkeeping of a message; None for one that came before and is known by that.
 
         Where the event itself has an id to be known by, that is asked instead.
         """
         if is_known_again:
-            return _Pending(self._acknowledge, message.delivery)
+            return Pending(self._acknowledge, message.delivery)
         known = self._deliveries.find(message)
         if known is not None:
             known.join(message.delivery)
             return None
-        pending = _Pending(self._acknowledge, message.delivery)
+        pending = Pending(self._acknowledge, message.delivery)
         self._deliveries.keep(message, pending)
         return pending
 
-    def _is_repeat(self, subscription: Subscription, click: ClickId, pending: _Pending) -> bool:
+    def _is_repeat(self, subscription: Subscription, click: ClickId, pending: Pending) -> bool:
         key = click.key(subscription.function.spec.name)
         under_way = self._under_way.get(key)
         if under_way is not None:
@@ -220,7 +165,8 @@ class Intake:
         outcome = self._shared.seen.outcome(key)
         if outcome is None:
             return False
-        self._complain("repeats", f"{click.serial_number}/{click.event_id} came again: {outcome}")
+        problem = f"{click.serial_number}/{click.event_id} came again: {outcome}"
+        self.refusals.complain("repeats", problem)
         if outcome != HELD and click.wants_receipt:
             self._send_receipt_if_done(click)
         return True
@@ -231,7 +177,7 @@ class Intake:
         body: bytes | None,
         request_id: str,
         click: ClickId | None,
-        pending: _Pending,
+        pending: Pending,
         message: Message,
     ) -> None:
         function = subscription.function
@@ -256,7 +202,7 @@ class Intake:
 
     def _send_receipt_if_done(self, click: ClickId, on_told: Callback = lambda: None) -> None:
         outcomes = set()
-        for subscription in self._place(f"iotbutton/{click.serial_number}").subscriptions:
+        for subscription in self._matching.place(f"iotbutton/{click.serial_number}").subscriptions:
             key = click.of_rule(subscription.number).key(subscription.function.spec.name)
             outcomes.add(self._shared.seen.outcome(key))
         if not outcomes & {None, HELD}:
@@ -271,7 +217,7 @@ class Intake:
         self, message: Message, topic: str, subscriptions: Sequence[Subscription]
     ) -> None:
         bodies = [
-            (subscription, self._body(subscription.rule, message, topic, None))
+            (subscription, event_of(subscription.rule, message, topic, None, self._shared.clock))
             for subscription in subscriptions
         ]
         pending = self._pending_for(message, is_known_again=False)
@@ -283,89 +229,3 @@ class Intake:
             each = request_id_of_rule(request_id, number)
             self._start(subscription, body, each, None, pending, message)
         pending.one_safe()
-
-    def _body(self, rule: Rule, message: Message, topic: str, fields: Any) -> bytes | None:
-        """Return the event that a rule makes of a message, as JSON; None where it wants none."""
-        try:
-            if not rule.selects_everything:
-                return self._applied(rule, message, topic, fields)
-            if fields is not None:
-                return msgspec.json.encode(fields)
-            msgspec.json.decode(message.payload)
-        except RulePayloadError:
-            raise
-        except (ValueError, RecursionError) as error:
-            raise RulePayloadError(f"it is not JSON: {error}", message.payload) from error
-        return message.payload
-
-    def _applied(self, rule: Rule, message: Message, topic: str, fields: Any) -> bytes | None:
-        about = {} if fields is None else {"decoded": fields}
-        applied = rule.apply(
-            RuleMessage(topic=topic, payload=message.payload, moment=self._shared.clock(), **about)
-        )
-        return None if applied is NO_MATCH else msgspec.json.encode(applied)
-
-    def _place(self, topic: str) -> "_Place":
-        place = self._matching.get(topic)
-        if place is None:
-            matching = (s for s in self._subscriptions if topic_matches(s.rule.topic_filter, topic))
-            place = _Place(tuple(matching), topic_matches(CLICKS, topic))
-            if len(self._matching) < _KNOWN_TOPICS:
-                self._matching[topic] = place
-        return place
-
-    # What cannot be taken.
-
-    def _refuse(self, message: Message, topic: str) -> None:
-        if message.retained:
-            # An event is something that happens: retained, it would happen at every restart.
-            self._complain("retained", f"refused a retained message on {topic!r}")
-        else:
-            # A kept session can hold a subscription from before the settings changed.
-            self._complain("strays", f"{topic!r} is no topic of ours")
-        self._acknowledge(message.delivery)
-
-    def _bury(
-        self,
-        message: Message,
-        topic: str,
-        function: Asynchronous,
-        error: NotAClickError | RulePayloadError,
-    ) -> None:
-        kind = "NotAClick" if isinstance(error, NotAClickError) else "RulePayload"
-        reason = error.reason
-        self._complain("no events", f"{topic!r} brought no event: {reason[:200]!r}")
-        record = dead_letters.of_no_event(
-            arn=function.arn,
-            kind=kind,
-            reason=reason,
-            topic=message.topic,
-            payload=message.payload,
-            moment=utc_now(),
-        )
-
-        def on_done() -> None:
-            function.dead_letters.keep(record, None)
-            self._acknowledge(message.delivery)
-
-        self._shared.outputs.publish([(f"deadletter/{function.spec.name}", record)], on_done)
-
-    def _complain(self, kind: str, problem: str) -> None:
-        """Count a problem and log it, but not each one of a flood."""
-        self.counts[kind] += 1
-        count = self.counts[kind]
-        if count <= _SAID_SINGLY or count % _SAID_EVERY == 0:
-            log.warning("%s (%s so far: %d)", problem, kind, count)
-
-
-def _all_fields(payload: bytes) -> dict[str, Any]:
-    """Return a click's fields, also those that `decode_click` passes over without a look.
-
-    Raises:
-        NotAClickError: one of those is no JSON: text that is not UTF-8, say, or 1e999.
-    """
-    try:
-        fields: dict[str, Any] = msgspec.json.decode(payload)
-    except (ValueError, RecursionError) as error:
-        raise NotAClickError(str(error)[:200], payload) from error
-    return fields

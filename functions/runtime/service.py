@@ -19,8 +19,9 @@ from functions.runtime.heartbeat import Heartbeat
 from functions.runtime.http.deployment import Deployment
 from functions.runtime.http.route_table import check_routes
 from functions.runtime.http.server import HttpSide, listen
-from functions.runtime.intake import CLICKS, Intake
+from functions.runtime.intake import Intake
 from functions.runtime.manifest import Manifest
+from functions.runtime.matching import CLICKS
 from functions.runtime.member import Member
 from functions.runtime.outputs import Outputs
 from functions.runtime.remote import Remote

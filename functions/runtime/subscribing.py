@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from functions.runtime.intake import Subscription
 from functions.runtime.manifest import ManifestError
 from functions.runtime.manifest.model import FunctionSpec, IotRule
+from functions.runtime.matching import Subscription
 from functions.runtime.member import Member
 from functions.runtime.result_topics import as_filter
 from functions.runtime.rules import Rule, RuleError, compile_rule

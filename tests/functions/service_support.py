@@ -16,8 +16,9 @@ import pytest
 
 from functions.runtime.events import ClickId, Event
 from functions.runtime.identity import new_request_id
-from functions.runtime.intake import Intake, Subscription
+from functions.runtime.intake import Intake
 from functions.runtime.manifest.model import FunctionSpec, IotRule, Place
+from functions.runtime.matching import Subscription
 from functions.runtime.member import Member
 from functions.runtime.outputs import Outputs
 from functions.runtime.rules import compile_rule

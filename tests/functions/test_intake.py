@@ -169,7 +169,7 @@ def test_a_retained_message_is_refused(tmp_path: Path) -> None:
         workshop.settle()
         assert workshop.acknowledged == [packet]
         assert workshop.broker.sent == []
-        assert workshop.intake.counts["retained"] == 1
+        assert workshop.intake.refusals.counts["retained"] == 1
 
 
 def test_a_message_on_no_topic_of_ours_is_let_go(tmp_path: Path) -> None:
@@ -301,4 +301,4 @@ def test_every_message_whatever_it_holds_is_acknowledged_in_the_end(
             workshop.deliver("sensors/one", payload)
         count = 2 * len(payloads)
         workshop.run_until(lambda: len(workshop.acknowledged) == count, what="all are done")
-        assert workshop.intake.counts.total() >= 0
+        assert workshop.intake.refusals.counts.total() >= 0

@@ -34,6 +34,10 @@ def middle(number: int) -> int:
     return lowest + (1 << shift)
 
 
+_NONE = bucket(5 * 365 * 86_400_000)
+"""Five years. Histograms from before clocks that were never set were left out have longer ones."""
+
+
 def encode(histogram: Histogram) -> bytes | None:
     """Return a histogram for the disk; None for an empty one."""
     return _encode(histogram) if histogram else None
@@ -42,7 +46,8 @@ def encode(histogram: Histogram) -> bytes | None:
 def merge(histogram: Histogram, data: bytes | None) -> None:
     """Add what was encoded to a histogram."""
     for number, count in _decode(data).items() if data else ():
-        histogram[number] = histogram.get(number, 0) + count
+        if number < _NONE:
+            histogram[number] = histogram.get(number, 0) + count
 
 
 def count(histogram: Histogram) -> int:

@@ -17,8 +17,11 @@ _HEADER = 100
 """Bytes before the first page's own content."""
 
 _POINTERS = {2: 12, 5: 12, 10: 8, 13: 8}
-"""Where the pointers to a page's cells begin, by its kind. Other pages have no middle: those of
-long rows begin with the high byte of a page number, which is 0 below 64 GB."""
+"""Where the pointers to a page's cells begin, by its kind. Other pages have no middle."""
+
+MOST_PAGES = 2 << 24
+"""Pages (137 GB of 4 KiB) from which on kinds cannot be told: pages of long rows and free ones
+begin with the high byte of a page's number, which is 0 or 1 below."""
 
 _LARGEST = 65_536  # is written as 0 and 1
 

@@ -90,6 +90,9 @@ SCHEMA = (
     INSERT INTO fact SELECT 'has_leftovers', '1'
         WHERE EXISTS (SELECT * FROM button) OR EXISTS (SELECT * FROM dead_letter)
     """,
+    """
+    UPDATE click SET latency = NULL WHERE latency >= 157680000000
+    """,
 )
 """Scripts: number n leads from version n to n + 1. An index ends with the id by itself.
 
@@ -98,6 +101,7 @@ being deleted, in steps, which go on after a crash.
 `last_click`: the highest id that a click ever had: none is given twice.
 `has_leftovers`: the file is from before deleted rows were overwritten, and has not been written
 anew since.
+Latencies of five years and more were those of clocks that were never set.
 `fine_from`: the day (in seconds) from which minutes and quarters are kept; of what was before it,
 days alone.
 """

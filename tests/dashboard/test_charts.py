@@ -127,3 +127,11 @@ def test_the_end_of_a_battery_is_estimated_since_it_was_new(
 ) -> None:
     found = ends_at(list(enumerate(voltages)), highest=1800)
     assert (found and found.isoformat()) == (end and str(end))
+
+
+def test_latencies_of_clocks_that_were_never_set_are_left_out_of_sums_from_before() -> None:
+    merged: latencies.Histogram = {}
+    year = 365 * 86_400_000
+    kept = Counter(map(latencies.bucket, (8, 4 * year)))
+    latencies.merge(merged, latencies.encode(kept + Counter([latencies.bucket(56 * year)])))
+    assert merged == kept

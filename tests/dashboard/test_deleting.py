@@ -15,7 +15,7 @@ from dashboard.store import Reader, Store
 from dashboard.store.arrivals import Arrival, ButtonStatus, DeadLetter
 from dashboard.store.buttons import Change, change
 from dashboard.store.engine import HAS_LEFTOVERS
-from dashboard.store.leftovers import middle
+from dashboard.store.leftovers import MOST_PAGES, middle
 from dashboard.store.schema import APPLICATION, FILE, SCHEMA
 from dashboard.store.tidying import NEWEST, STEP_ROWS, Keep, Tidying, erase, erase_some
 from iot_button.database import Database
@@ -95,7 +95,11 @@ def test_clicks_of_others_are_kept_while_a_button_is_deleted(store: Store, tmp_p
     assert client.get("/api/buttons/B-1").json["clicksTotal"] >= meanwhile - 1  # type: ignore[index]
 
 
-def test_what_sqlite_leaves_in_the_middle_of_a_page_is_overwritten(store: Store) -> None:
+@pytest.mark.parametrize("most_pages", [MOST_PAGES, 1])
+def test_what_sqlite_leaves_in_the_middle_of_a_page_is_overwritten(
+    store: Store, monkeypatch: pytest.MonkeyPatch, most_pages: int
+) -> None:
+    monkeypatch.setattr("dashboard.store.engine.MOST_PAGES", most_pages)
     keep(store, *(click(f"{number}") for number in range(100)))
     store.clean()
     pages = store.path.read_bytes()

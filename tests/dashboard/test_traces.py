@@ -135,14 +135,14 @@ def test_a_history_from_before_is_brought_up_to_date(tmp_path: Path) -> None:
     with before as database:
         database.write("INSERT INTO button (number, serial_number) VALUES (1, 'B-1')")
         database.write(
-            "INSERT INTO click VALUES (1, 1, 'e', ?, NULL, 'SINGLE', NULL, NULL, '', '', '', NULL)",
-            (milliseconds(utc_now()),),
+            "INSERT INTO click VALUES (1, 1, 'e', ?, ?, 'SINGLE', NULL, NULL, '', '', '', NULL)",
+            (milliseconds(utc_now()),) * 2,  # the button's clock was at 1970
         )
         database.commit()
     with Store(tmp_path) as store:
         found = click_and_trace(store.reader(), 1)
         assert found is not None
-        assert (found[0].event_id, found[1]) == ("e", None)
+        assert (found[0].event_id, found[0].latency_ms, found[1]) == ("e", None, None)
     with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as file:
         assert file.execute("PRAGMA user_version").fetchone() == (len(SCHEMA),)
 

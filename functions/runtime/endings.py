@@ -7,7 +7,7 @@ on it is only finished.
 
 from collections.abc import Callable
 
-from functions.runtime import dead_letters, traces
+from functions.runtime import dead_letters, traces, unfinished
 from functions.runtime.dead_letter_box import DeadLetterBox
 from functions.runtime.events import ClickId, Event
 from functions.runtime.manifest.model import FunctionSpec
@@ -104,9 +104,8 @@ class Endings:
             self._shared.seen.done(click.key(self._spec.name), outcome)
             self._shared.settled(self._spec.name, click, outcome, on_told)
 
-    def finish_resumed(self, outcome: str, entry: int | None, event: Event, output: bytes) -> None:
+    def finish_resumed(self, outcome: str, event: Event, output: bytes) -> None:
         """Let go of an event whose last output was under way when the process before us died."""
-        event.entry = entry
         if outcome == DEAD_LETTER:
             body = dead_letters.payload_of(output)
             event.body = body or b""
@@ -148,16 +147,10 @@ class Endings:
             lambda: self._shared.outputs.publish_last(
                 *last,
                 key=None if event.click is None else event.click.key(self._spec.name),
-                extra=lambda: self._extra(event, outcome),
+                extra=lambda: unfinished.to_bytes(self._spec.name, outcome, event),
                 on_done=on_done,
             ),
         )
-
-    def _extra(self, event: Event, outcome: str) -> bytes:
-        """Return what is needed to finish the event in another process."""
-        slim = Event(event.request_id, b"", event.received, event.click, attempts=event.attempts)
-        entry = b"" if event.entry is None else str(event.entry).encode()
-        return b"\n".join((self._spec.name.encode(), outcome.encode(), entry, slim.to_bytes()))
 
     def _keep_and_end(self, record: bytes, event: Event, *, again: Event | None) -> None:
         """Keep a dead letter, and let go of its event when that is on disk."""

@@ -192,11 +192,9 @@ class Remote:
                 self._spool.remove(entry.id)
                 count += 1
             elif id is not None:
-                why = (
-                    "is only just one: try again"
-                    if event
-                    else "was no event: nothing can run again"
-                )
+                why = "was no event: nothing can run again"
+                if event is not None:
+                    why = "is only just one: try again"
                 raise IotButtonError(f"dead letter {id} {why}")
         return count
 

@@ -14,6 +14,7 @@ from typing import Any, Self, cast
 
 import pytest
 
+from functions.runtime import resuming
 from functions.runtime.events import ClickId, Event
 from functions.runtime.identity import new_request_id
 from functions.runtime.intake import Intake
@@ -23,7 +24,7 @@ from functions.runtime.member import Member
 from functions.runtime.outputs import Outputs
 from functions.runtime.rules import compile_rule
 from functions.runtime.runs import Ended, Run
-from functions.runtime.seen import Output, Seen
+from functions.runtime.seen import Seen
 from functions.runtime.shared import Shared
 from functions.runtime.switches import Switch
 from iot_button.loop import Loop
@@ -178,7 +179,7 @@ class Workshop:
             self.seen,
             Topics(),
             handshakes=self._handshakes,
-            on_resumed=self._on_resumed,
+            on_resumed=lambda output: resuming.finish(output, self.members, self.seen),
         )
         shared = Shared(
             loop=self.loop,
@@ -211,14 +212,7 @@ class Workshop:
             subscriptions, topics=Topics(), shared=shared, acknowledge=self._acknowledge
         )
         self.loop.at_end_of_turn(self._end_of_turn)
-        outputs = self.outputs.resume()
-        self.intake.resume(output.key for output in outputs)
-        for output in outputs:
-            name, _outcome, entry, _event = output.extra.split(b"\n", 3)
-            if entry:
-                self.members[name.decode()].queue.backlog.expect(int(entry))
-        for member in self.members.values():
-            member.queue.backlog.know_newest()
+        resuming.resume(self.outputs, self.intake, self.members)
         for member in self.members.values():
             member.queue.backlog.refill()
         return self
@@ -349,12 +343,6 @@ class Workshop:
     ) -> None:
         self.settled.append((function, click.event_id, outcome))
         self.intake.settled(function, click, outcome, on_told)
-
-    def _on_resumed(self, output: Output) -> None:
-        name, outcome, entry, event = output.extra.split(b"\n", 3)
-        self.members[name.decode()].queue.endings.finish_resumed(
-            outcome.decode(), int(entry) if entry else None, Event.from_bytes(event), output.payload
-        )
 
     def _end_of_turn(self) -> None:
         if self.is_dead:

@@ -67,6 +67,7 @@ NEEDED: Final[Mapping[str, Level]] = {
     "GET /api/clicks.csv": Level.VIEWER,
     "GET /api/buttons": Level.VIEWER,
     "GET /api/buttons/*": Level.VIEWER,
+    "GET /api/names": Level.VIEWER,
     "GET /api/charts/clicks": Level.VIEWER,
     "GET /api/charts/latency": Level.VIEWER,
     "GET /api/charts/battery": Level.VIEWER,

@@ -7,7 +7,7 @@ import msgspec
 from dashboard.api import Press
 from dashboard.arguments import MAX_ID, MAX_OFFSET
 from dashboard.history import MAX_TEXT, Row
-from dashboard.store.buttons import Button, Change, OneButton
+from dashboard.store.buttons import Button, Change, Names, OneButton
 from dashboard.store.charts import BatteryChart, ClickChart, LatencyChart
 from dashboard.store.dead_letters import DeadLetterRow
 
@@ -168,6 +168,7 @@ ROUTES: Final = (
         answer=Buttons,
         errors=(400,),
     ),
+    Route(path="/api/names", summary="What people call the buttons", answer=Names),
     Route(
         path="/api/buttons/{serialNumber}",
         summary="One button, and when it is pressed",

@@ -10,7 +10,7 @@ from dashboard import arguments
 from dashboard.answers import JSON, as_json
 from dashboard.live import Hub
 from dashboard.store import Reader, Store
-from dashboard.store.buttons import Change, buttons, change, one_button
+from dashboard.store.buttons import Change, buttons, change, names, one_button
 from dashboard.store.tidying import erase, erase_letters, erase_some
 from iot_button.events import SERIAL_NUMBER, utc_now
 from iot_button.mqtt import Connection
@@ -29,13 +29,18 @@ def add_to(
     connection: Connection,
     topics: Topics,
 ) -> None:
-    """Add `/api/buttons` and `/api/buttons/SERIAL`."""
+    """Add `/api/buttons`, `/api/buttons/SERIAL` and `/api/names`."""
 
     @blueprint.get("/api/buttons")
     def all_buttons() -> Response:
         """Return all buttons, those that were pressed last first."""
         found = buttons(read, now=utc_now(), offset=arguments.offset())
         return as_json({"buttons": found})
+
+    @blueprint.get("/api/names")
+    def all_names() -> Response:
+        """Return what people call the buttons, those that were pressed last first."""
+        return as_json(names(read))
 
     @blueprint.get("/api/buttons/<path:serial_number>")
     def button(serial_number: str) -> Response:
@@ -54,9 +59,7 @@ def add_to(
     @blueprint.delete("/api/buttons/<path:serial_number>")
     def delete(serial_number: str) -> tuple[str, int]:
         """Delete all that is known of a button; 204 when nothing of it is on the disk any more."""
-        while store.run(partial(erase_letters, serial_number=serial_number)):
-            pass
-        if not store.run(partial(erase, serial_number=serial_number)):
+        if not _make_nameless(store, serial_number):
             abort(404, _UNKNOWN)
         hub.forget(serial_number)
         _take_back_status(connection, topics, serial_number)
@@ -68,6 +71,12 @@ def _take_back_status(connection: Connection, topics: Topics, serial_number: str
     """Have the broker forget how a button is, or it would tell us again."""
     if SERIAL_NUMBER.fullmatch(serial_number) and connection.is_ready:
         connection.publish(topics.status(serial_number), b"", retain=True)
+
+
+def _make_nameless(store: Store, serial_number: str) -> bool:
+    while store.run(partial(erase_letters, serial_number=serial_number)):
+        pass
+    return store.run(partial(erase, serial_number=serial_number))
 
 
 def _wait_until_erased(store: Store) -> None:

@@ -46,7 +46,7 @@ export class Names {
   /** Ask for the names; those of before serve meanwhile. */
   async learn() {
     this.#again.begins();
-    const { buttons } = await ask("/api/buttons").catch(() => ({ buttons: null }));
+    const { buttons } = await ask("/api/names").catch(() => ({ buttons: null }));
     if (buttons === null) return;
     const known = this.#buttons;
     this.#buttons = new Map(buttons.map(({ serialNumber, name, place }) => (

@@ -56,12 +56,31 @@ class OneButton(Button, kw_only=True, rename="camel"):
     )
 
 
+class Named(msgspec.Struct, frozen=True, rename="camel"):
+    """What people call a button, and where it is."""
+
+    serial_number: str
+    name: str | None
+    place: str | None
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What people call all buttons, those that were pressed last first."""
+
+    buttons: list[Named]
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be changed at a button; None takes it away, and what is unset stays."""
 
     name: Name | msgspec.UnsetType | None = msgspec.UNSET
     place: Name | msgspec.UnsetType | None = msgspec.UNSET
     colour: Colour | msgspec.UnsetType | None = msgspec.UNSET
+
+
+def names(read: Read) -> Names:
+    """Return what people call all buttons, without looking at any sums."""
+    return Names([Named(*values) for values in read(_NAMES, (MOST,))])
 
 
 def buttons(read: Read, *, now: datetime, offset: int) -> list[Button]:
@@ -175,6 +194,10 @@ _BUTTON = """
 SELECT number, serial_number, name, place, colour, clicks, clicked_at, click_type, battery,
     battery_highest, state, state_at
 FROM button WHERE serial_number IS NOT NULL
+"""
+_NAMES = """
+SELECT serial_number, name, place FROM button WHERE serial_number IS NOT NULL
+ORDER BY coalesce(clicked_at, 0) DESC LIMIT ?
 """
 # CROSS JOIN: SQLite then goes through the buttons, and to the place of each in the sums.
 _COUNTS_OF = f"""

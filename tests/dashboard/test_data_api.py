@@ -197,6 +197,8 @@ def test_a_button_can_be_named_and_the_name_taken_away(client: FlaskClient, stor
     client.patch("/api/buttons/B-1", json={"place": None})
     button = get(client, "/api/buttons/B-1")
     assert (button["name"], button["place"]) == ("Front <b>door</b>", None)
+    named = {"serialNumber": "B-1", "name": "Front <b>door</b>", "place": None}
+    assert get(client, "/api/names") == {"buttons": [named]}
 
 
 @pytest.mark.parametrize(

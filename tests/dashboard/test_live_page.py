@@ -48,7 +48,7 @@ def test_a_paused_page_counts_what_waits_and_shows_it_when_it_goes_on(
 def test_filters_choose_what_is_shown_and_are_in_the_address(page: Page, serve: Serve) -> None:
     hub, port = serve()
     asked = answer_with(page, "/api/clicks", lambda _query: {"clicks": [], "before": None})
-    answer_with(page, "/api/buttons", lambda _query: {"buttons": []})
+    answer_with(page, "/api/names", lambda _query: {"buttons": []})
     add(hub, "A-1", title="kitchen")
     add(hub, "B-1", click_type="LONG", title="Kitchen door")
     add(hub, "B-1", title="hall")
@@ -243,7 +243,7 @@ def test_a_text_is_found_in_what_a_button_is_called_and_in_the_moment(
     hub, port = serve()
     named = {"serialNumber": "K-1", "name": "Küche", "place": "by the stove"}
     answer_with(page, "/api/clicks", lambda _query: {"clicks": [], "before": None})
-    answer_with(page, "/api/buttons", lambda _query: {"buttons": [named]})
+    answer_with(page, "/api/names", lambda _query: {"buttons": [named]})
     add(hub, "K-1")
     show(
         hub, ProcessedClick(serial_number="B-1", click_type="SINGLE", timestamp="2026-11-22T10:15Z")

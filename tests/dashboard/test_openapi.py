@@ -117,6 +117,7 @@ def test_whatever_one_asks_the_answer_is_one_of_the_document(
         ("get /api/clicks.ndjson", 200, {}),
         ("get /api/clicks.csv", 200, {}),
         ("get /api/buttons", 200, {"query": {"offset": 345}}),
+        ("get /api/names", 200, {}),
         ("get /api/buttons/{serialNumber}", 200, {"path_parameters": BUTTON}),
         (
             "patch /api/buttons/{serialNumber}",

@@ -20,7 +20,7 @@ def up(request: pytest.FixtureRequest, start: Start) -> Program:
         *("up", "--broker", request.param, "--port", "0", "--websocket-port", "0"),
         IOT_BUTTON_DASHBOARD_PORT="0",
     )
-    program.wait_for("^ready up")
+    program.wait_for("^ready up", deadline=30)
     return program
 
 
@@ -54,7 +54,7 @@ def test_they_start_with_accounts_that_are_there(start: Start, environment: dict
         *("up", "--port", "0", "--websocket-port", "0", "--simulate", "2", "--rate", "5"),
         IOT_BUTTON_DASHBOARD_PORT="0",
     )
-    program.wait_for("^ready up")
+    program.wait_for("^ready up", deadline=30)
     press(start, program.port("mqtt"))
     tail = start("tail", IOT_BUTTON_BROKER_PORT=str(program.port("mqtt")))
     eventually(lambda: tail.printed, what="a processed click of a simulated button")

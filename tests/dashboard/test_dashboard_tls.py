@@ -194,6 +194,7 @@ def test_the_broker_makes_the_dashboards_certificate(start: Start, tmp_path: Pat
     assert made.end() == 0
     account = json.loads(made.printed[0])
     up = start("up", *arguments, *state, **tls)
+    up.wait_for("^ready up", deadline=30)
     address = up.address("dashboard")
     assert address.startswith("https://127.0.0.1:")
     trust = ssl.create_default_context(cafile=CertificateFiles.of(tmp_path / "s").ca)

@@ -42,7 +42,7 @@ def test_a_press_comes_out_processed_by_the_users_own_function(
     if broker == "mosquitto":
         require_program("mosquitto", "mosquitto")
     folder = own_folder(tmp_path / "mine", manifest, handler)
-    program = up("--broker", broker, "--functions", str(folder))
+    program = up("--broker", broker, "--no-dashboard", "--functions", str(folder))
     with Listener(program.port("mqtt"), "iotprocessed", "iotbutton/+/receipt") as listener:
         options = ("--serial", "G030JF055364XVRB", "--click", "double", "--battery", "1716mV")
         pressed = start("press", "--broker", program.address("mqtt"), *options)

@@ -106,7 +106,7 @@ def test_a_part_that_dies_again_and_again_is_waited_for_longer_and_longer(up: Up
 def test_a_taken_port_stops_everything_and_says_what_to_do(up: Up, start: Start) -> None:
     port = str(up("--no-dashboard").port("mqtt"))
     second = start("up", *FREE_PORTS, "--port", port)
-    assert second.end() == 1
+    assert second.end(deadline=30) == 1
     words = "\n".join(second.said)
     assert f"port {port} on 127.0.0.1 is taken by another program" in words
     assert f"--broker mqtt://127.0.0.1:{port}" in words
@@ -119,7 +119,7 @@ def test_a_taken_dashboard_port_takes_the_other_parts_down_again(
     port = str(up().port("dashboard"))
     own_state = ("--state-dir", str(tmp_path / "second"))
     second = start("up", *FREE_PORTS, *own_state, "--dashboard-port", port)
-    assert second.end() == 1
+    assert second.end(deadline=30) == 1
     assert f"port {port} on 127.0.0.1 is taken" in "\n".join(second.said)
     assert children(second.process.pid) == {}
 

@@ -186,7 +186,7 @@ import signal, time
 from iot_button.lifetime import Lifetime
 asked = 0
 end = time.monotonic() + 1.0
-while time.monotonic() < end:
+while time.monotonic() < end or asked <= 50:
     with Lifetime() as lifetime:
         signal.signal(signal.SIGALRM, signal.getsignal(signal.SIGTERM))
         signal.setitimer(signal.ITIMER_REAL, 0.001)

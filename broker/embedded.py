@@ -20,6 +20,7 @@ from broker.figures import Figures
 from broker.gate.gate import Gate
 from broker.gate.journal import Journal
 from broker.gate.limits import Limits, limits_here
+from broker.gate.turns import Turns
 from broker.listeners import listen_to_streams, listen_to_websockets
 from broker.listening import bind, port_of
 from broker.upkeep import Certificates, look_after
@@ -139,9 +140,16 @@ class EmbeddedBroker:
 
     async def _serve(self) -> None:
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        journal = Journal(self._journal, on_failure=failed.set_exception)
+        turns = Turns()
+        journal = Journal(self._journal, on_failure=failed.set_exception, turns=turns)
         await journal.start()
-        gate = Gate(journal=journal, door=self._door, figures=self.figures, limits=self._limits)
+        gate = Gate(
+            journal=journal,
+            door=self._door,
+            figures=self.figures,
+            limits=self._limits,
+            turns=turns,
+        )
         await gate.start(self._hold)
         async with AsyncExitStack() as listeners:
             for name, bound in self._sockets.items():

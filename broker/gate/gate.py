@@ -31,14 +31,16 @@ _MOST_RETAINED: Final = 200_000
 class Gate:
     """Everyone who is here, and everyone who will come back."""
 
-    def __init__(self, *, journal: Journal, door: Door, figures: Figures, limits: Limits) -> None:
+    def __init__(
+        self, *, journal: Journal, door: Door, figures: Figures, limits: Limits, turns: Turns
+    ) -> None:
         self.journal = journal
         self.door = door
         self.figures = figures
         self.limits = limits
         self.arrivals = Arrivals(figures=figures, limits=limits)
-        self.turns = Turns()
-        self._router = Router(self._on_broadcast, self.turns)
+        self.turns = turns
+        self._router = Router(self._on_broadcast, turns)
         self.sessions = Sessions(self._router, journal, figures)
         self._clients: set[Client] = set()
         self._warned: set[tuple[str | None, str]] = set()

@@ -13,10 +13,12 @@ import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 import msgspec
 
+from broker.gate.outcomes import Outcomes, Receiver
+from broker.gate.turns import Turns
 from iot_button.database import Database, Row
 from iot_button.errors import StopTimeoutError
 from iot_button.files import DamagedFileError, StorageError
@@ -51,14 +53,6 @@ _ADD = "INSERT INTO deliveries VALUES (?, ?, ?, ?)"
 _END = "DELETE FROM deliveries WHERE id = ?"
 
 
-class Receiver(Protocol):
-    """Who gets an acknowledgement."""
-
-    def acknowledge(self, packet: bytes) -> None:
-        """Send it."""
-        ...
-
-
 class _Batch(msgspec.Struct, gc=False):
     others: list[tuple[str, tuple[Any, ...]]] = []
     added: dict[int, tuple[int, str, bytes, int]] = {}
@@ -77,12 +71,16 @@ class Journal:
     Args:
         path: the SQLite file; its folder is made when missing.
         on_failure: called, on the loop, when the file is damaged: nothing is acknowledged any more.
+        turns: in which many acknowledgements that may go out at once do so.
     """
 
-    def __init__(self, path: Path, *, on_failure: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, path: Path, *, on_failure: Callable[[BaseException], None], turns: Turns
+    ) -> None:
         self._database = Database(path, application=_APPLICATION, schema=_SCHEMA)
         self._on_failure = on_failure
         self._batch = _Batch()
+        self._outcomes = Outcomes(turns)
         self._is_writing = False
         self._wakes = False
         self._failed = False
@@ -136,7 +134,8 @@ class Journal:
 
     def acknowledge(self, receiver: Receiver, packet: bytes) -> None:
         """Send a packet when all that was told so far is on disk; packets keep their order."""
-        if self._is_writing or not self._batch.is_empty or self._batch.answers:
+        waits = self._is_writing or self._outcomes.are_due
+        if waits or not self._batch.is_empty or self._batch.answers:
             self._batch.answers.append((receiver, packet))
             self._wake()
         else:
@@ -173,23 +172,19 @@ class Journal:
             return
         batch, self._batch = self._batch, _Batch()
         if batch.is_empty:
-            self._answer(batch)
+            self._outcomes.add(batch.calls, batch.answers)
             return
         self._is_writing = True
         self._work.put(lambda: self._write(batch))
 
-    def _answer(self, batch: _Batch) -> None:
-        for call in batch.calls:
-            call()
-        for receiver, packet in batch.answers:
-            receiver.acknowledge(packet)
-
     def _done(self, batch: _Batch) -> None:
         self._is_writing = False
-        self._answer(batch)
-        waiting = self._batch
-        if not waiting.is_empty or waiting.answers or waiting.calls:
-            self._hand_over()
+        try:
+            self._outcomes.add(batch.calls, batch.answers)
+        finally:  # an error of one is told by the loop, and what waits is written nevertheless
+            waiting = self._batch
+            if not waiting.is_empty or waiting.answers or waiting.calls:
+                self._hand_over()
 
     def _run(self) -> None:
         opened = self._opened

@@ -28,7 +28,7 @@ USED = {
 
 
 def _session(client_id: str) -> Session:
-    journal = Journal(Path("unused"), on_failure=print)
+    journal = Journal(Path("unused"), on_failure=print, turns=Turns())
     return Session(client_id, key=0, owner=None, journal=journal, figures=Figures())
 
 

@@ -29,6 +29,7 @@ from iot_button.settings import BrokerAddress
 log = logging.getLogger(__name__)
 
 _OTHER_VERSION = "Unsupported protocol version"
+_MALFORMED = "Protocol error"
 _FOR_EVER = 0xFFFF_FFFF
 _MOST_HANG_UPS = 2
 """One may be a broker that ends."""
@@ -52,11 +53,11 @@ class Listener(Protocol):
     def subscribed(self, codes: Sequence[int]) -> None:
         """Hear of a SUBACK."""
 
-    def closed(self, reason: str | None, *, is_other_tried: bool) -> None:
+    def closed(self, problem: str | None, *, is_other_tried: bool) -> None:
         """Hear that the connection is gone.
 
-        `reason`: what an MQTT 5 broker said last, if anything. `is_other_tried`: it does not speak
-        this version of MQTT, and `begin` tries the other.
+        `problem`: where it is known here. `is_other_tried`: the broker does not speak this version
+        of MQTT, and `begin` tries the other.
         """
 
 
@@ -227,10 +228,13 @@ class PahoSide:
         self._hang_ups = 0 if self._is_answered else self._hang_ups + 1
         if self._hang_ups == _MOST_HANG_UPS:
             self._try_other_version()
-        self._listener.closed(
-            str(reason) if flags.is_disconnect_packet_from_server else None,
-            is_other_tried=self._is_5 is not self._is_5_of_client,
-        )
+        problem = None
+        if flags.is_disconnect_packet_from_server:
+            problem = f"it says: {reason}"
+        elif reason.getName() == _MALFORMED:
+            problem = "it breaks the protocol"
+        is_other_tried = self._is_5 is not self._is_5_of_client
+        self._listener.closed(problem, is_other_tried=is_other_tried)
 
     def _try_other_version(self) -> None:
         self._hang_ups = 0

@@ -351,10 +351,10 @@ class Stream:
             self._wire.cut()
             self._paho.read()
 
-    def closed(self, reason: str | None, *, is_other_tried: bool) -> None:
+    def closed(self, problem: str | None, *, is_other_tried: bool) -> None:
         """Begin anew."""
-        if reason is not None:
-            self.problem = f"it says: {reason}"
+        if problem is not None:
+            self.problem = problem
         self._wire = None
         # From now on, not from the next CONNACK: no old acknowledgement may go out behind CONNECT.
         self._connection_number += 1

@@ -103,7 +103,8 @@ def test_an_account_that_may_not_hear_foreign_buttons_runs_clicks_all_the_same(
     start: Start,
 ) -> None:
     with FakeBroker() as broker:
-        functions = start("functions", "--broker", str(broker.address))
+        address = str(broker.address)
+        functions = start("functions", "--broker", address, IOT_BUTTON_BROKER_MQTT_5="false")
         with broker.accept() as peer:
             peer.expect(CONNECT)
             peer.send(bytes([CONNACK, 2, 0, 0]))

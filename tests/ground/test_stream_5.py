@@ -118,6 +118,18 @@ def test_a_broker_that_hangs_up_each_time_is_tried_in_the_other_version(fake: Fa
             eventually(lambda: running.changes == [True, False, True], what="back again")
 
 
+def test_a_broker_that_takes_5_for_its_own_version_is_spoken_to_in_that(fake: FakeBroker) -> None:
+    with Running(fake.address) as running:
+        for version in (5, 5):
+            with fake.accept() as peer:
+                assert peer.expect(CONNECT)[1][6] == version
+                peer.send(bytes([CONNACK, 2, 0, 0]))  # without properties: this is 3.1.1's
+                eventually(lambda: "protocol" in running.stream.problem, what="the problem")
+        with fake.accept_ready():
+            running.wait_ready()
+            assert not running.stream.speaks_5
+
+
 def test_no_more_are_on_their_way_than_the_broker_takes(fake: FakeBroker) -> None:
     with Running(fake.address) as running:
         with fake.accept_5(b"\x21\x00\x02") as peer:  # Receive Maximum 2

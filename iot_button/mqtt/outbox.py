@@ -83,7 +83,7 @@ class Outbox:
         self._last_packet_id = 0
         self._terms = Terms()
         self._credit = self._terms.receive_maximum
-        self._held: deque[int] = deque()
+        self._held: deque[int | bytes] = deque()
         self._put_off: list[tuple[int, int]] = []
         self._refusals: Counter[int] = Counter()
 
@@ -165,6 +165,17 @@ class Outbox:
             self._send_held()
             sent.on_acknowledged()
 
+    def acknowledge(self, packet_id: int) -> None:
+        """Acknowledge a message of the broker's, behind all that was published before that.
+
+        Who reads no further than this acknowledgement then has what came of the message, too.
+        """
+        packet = packets.acknowledgement(packets.PUBACK, packet_id)
+        if self._held:
+            self._held.append(packet)
+        else:
+            self._write(packet)
+
     def try_again(self) -> None:
         """Offer what the broker did not take, where it may take it now; give up the rest."""
         put_off, self._put_off = self._put_off, []
@@ -191,9 +202,11 @@ class Outbox:
     def _send_held(self) -> None:
         """Let the next go, in the place of one that is done."""
         self._credit = min(self._credit + 1, self._terms.receive_maximum)
-        while self._held and self._credit:
-            sent = self._sent.get(self._held.popleft())
-            if sent is not None:
+        while self._held and (self._credit or isinstance(self._held[0], bytes)):
+            next_one = self._held.popleft()
+            if isinstance(next_one, bytes):
+                self._write(next_one)
+            elif (sent := self._sent.get(next_one)) is not None:
                 self._offer(sent)
 
     def _refused(self, sent: Sent, reason: int) -> None:

@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from iot_button import packets
 from iot_button.errors import ACCOUNT_MEND
 from iot_button.loop import READ, WRITE, Loop, Timer
 from iot_button.messages import Delivery, Message, Session, Will
@@ -204,7 +203,7 @@ class Stream:
     def acknowledge(self, delivery: Delivery) -> None:
         """Acknowledge a message, or do nothing where its connection is gone: it comes again."""
         if delivery.connection_number == self._connection_number and delivery.packet_id:
-            self._write(packets.acknowledgement(packets.PUBACK, delivery.packet_id))
+            self._outbox.acknowledge(delivery.packet_id)
 
     def flush(self) -> None:
         """Write what was gathered in this turn."""

@@ -152,6 +152,24 @@ def test_no_more_are_on_their_way_than_the_broker_takes(fake: FakeBroker) -> Non
             running.until(*["acknowledged"] * 5)
 
 
+def test_an_acknowledgement_does_not_overtake_what_was_published_before_it(
+    fake: FakeBroker,
+) -> None:
+    with Running(fake.address) as running, fake.accept_5(b"\x21\x00\x01") as peer:
+        running.does_acknowledge = False
+        running.wait_ready()
+        peer.send(b"\x32\x06\x00\x01c\x00\x01\x00" + b"\x32\x06\x00\x01c\x00\x02\x00")
+        came = running.until_messages(2)
+        for message, payload in zip(came, (b"A", b"B"), strict=True):
+            running.publish("t", payload)
+            running.call(lambda message=message: running.stream.acknowledge(message.delivery))  # type: ignore[misc]
+        packet_id, payload = published(peer.expect(PUBLISH)[1])
+        assert (payload, peer.expect(PUBACK)[1]) == (b"A", b"\x00\x01")
+        peer.send(bytes([PUBACK, 2]) + packet_id)
+        assert published(peer.expect(PUBLISH)[1])[1] == b"B"
+        assert peer.expect(PUBACK)[1] == b"\x00\x02"
+
+
 def test_a_message_that_the_broker_will_never_take_is_told_and_done(
     fake: FakeBroker, caplog: pytest.LogCaptureFixture
 ) -> None:

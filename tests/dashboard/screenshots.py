@@ -1,6 +1,7 @@
 """Make the pictures of the documentation: `python -m tests.dashboard.screenshots [FOLDER]`.
 
-It needs chromium and pngquant, both from Debian. The clicks are made up, the dashboard is real.
+It needs chromium-headless-shell and pngquant, both from Debian. The clicks are made up, the
+dashboard is real.
 """
 
 import shutil
@@ -49,7 +50,7 @@ PICTURES = (
 
 def main(folder: Path) -> None:
     """Write all pictures into a folder."""
-    programs = {name: shutil.which(name) for name in ("chromium", "pngquant")}
+    programs = {name: shutil.which(name) for name in ("chromium-headless-shell", "pngquant")}
     if missing := [name for name, path in programs.items() if path is None]:
         sys.exit(f"{' and '.join(missing)} missing: sudo apt-get install {' '.join(missing)}")
     with tempfile.TemporaryDirectory() as state, sync_playwright() as playwright:
@@ -58,7 +59,7 @@ def main(folder: Path) -> None:
         with Kept(Path(state)) as kept:  # anew, so that a month is not counted as this minute
             make_it_live(kept)
             browser = playwright.chromium.launch(
-                executable_path=programs["chromium"], args=CHROMIUM_ARGUMENTS
+                executable_path=programs["chromium-headless-shell"], args=CHROMIUM_ARGUMENTS
             )
             for picture in PICTURES:
                 file = folder / f"dashboard-{picture.name}.png"
